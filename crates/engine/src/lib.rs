@@ -1,0 +1,1 @@
+//! Snapshots, optimistic transactions, indexes and the commit log over sled.

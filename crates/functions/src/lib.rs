@@ -1,0 +1,1 @@
+//! Queries and mutations written in Rust, run with retry and kept live.

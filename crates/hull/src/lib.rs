@@ -1,0 +1,1 @@
+//! A reactive document store with Convex's semantics, and functions written in Rust.

@@ -1,0 +1,1 @@
+//! Derives and attributes that declare tables and functions.

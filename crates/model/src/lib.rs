@@ -1,0 +1,1 @@
+//! The schema language as data: tables, validators, indexes.

@@ -1,0 +1,1 @@
+//! The Convex sync protocol: messages and session state machines without IO.

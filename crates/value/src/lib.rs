@@ -1,0 +1,1 @@
+//! Convex values: total order, key bytes, ids, JSON forms and size rules.

@@ -1,0 +1,2 @@
+//! The server of the example applications.
+fn main() {}
