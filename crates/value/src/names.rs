@@ -1,0 +1,154 @@
+//! Names: the rules for identifiers and for field names, and [`FieldPath`].
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The longest identifier, in bytes.
+pub const MAX_IDENTIFIER_LEN: usize = 64;
+/// The longest field name, in bytes.
+pub const MAX_FIELD_NAME_LEN: usize = 1024;
+
+/// Why a string is no identifier.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IdentifierError {
+    /// Nothing there.
+    #[error("an identifier cannot be empty")]
+    Empty,
+    /// More than 64 bytes.
+    #[error("identifier is {0} bytes long, the maximum is {MAX_IDENTIFIER_LEN}")]
+    TooLong(usize),
+    /// The first character is neither a letter nor an underscore.
+    #[error("identifier '{0}' must start with an ASCII letter or '_'")]
+    BadStart(String),
+    /// A character is neither a letter, a digit nor an underscore.
+    #[error("identifier '{0}' may contain only ASCII letters, digits and '_'")]
+    BadCharacter(String),
+    /// Underscores and nothing else.
+    #[error("identifier '{0}' cannot be underscores only")]
+    OnlyUnderscores(String),
+}
+
+impl IdentifierError {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        "InvalidIdentifier"
+    }
+}
+
+/// Checks the rule for tables, indexes, functions and top-level fields: an ASCII letter or `_` first, then
+/// letters, digits or `_`; at most 64 bytes; not only underscores.
+pub fn check_identifier(name: &str) -> Result<(), IdentifierError> {
+    let bytes = name.as_bytes();
+    let Some(&first) = bytes.first() else { return Err(IdentifierError::Empty) };
+    if bytes.len() > MAX_IDENTIFIER_LEN {
+        return Err(IdentifierError::TooLong(bytes.len()));
+    }
+    if !(first.is_ascii_alphabetic() || first == b'_') {
+        return Err(IdentifierError::BadStart(name.to_owned()));
+    }
+    if !bytes.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_') {
+        return Err(IdentifierError::BadCharacter(name.to_owned()));
+    }
+    if bytes.iter().all(|b| *b == b'_') {
+        return Err(IdentifierError::OnlyUnderscores(name.to_owned()));
+    }
+    Ok(())
+}
+
+/// Why a string is no field name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FieldNameError {
+    /// More than 1024 bytes.
+    #[error("field name is {0} bytes long, the maximum is {MAX_FIELD_NAME_LEN}")]
+    TooLong(usize),
+    /// Starts with `$`, which is kept for special values.
+    #[error("field name '{0}' starts with '$', which is reserved")]
+    Dollar(String),
+    /// Has a character that is not printable ASCII.
+    #[error("field name {0:?} may contain only printable ASCII characters")]
+    NotPrintableAscii(String),
+}
+
+impl FieldNameError {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        "InvalidFieldName"
+    }
+}
+
+/// Checks the rule for keys of objects at any depth: printable ASCII, at most 1024 bytes, not starting with `$`.
+/// The empty key is legal.
+pub fn check_field_name(name: &str) -> Result<(), FieldNameError> {
+    let bytes = name.as_bytes();
+    if bytes.len() > MAX_FIELD_NAME_LEN {
+        return Err(FieldNameError::TooLong(bytes.len()));
+    }
+    if bytes.first() == Some(&b'$') {
+        return Err(FieldNameError::Dollar(name.to_owned()));
+    }
+    if !bytes.iter().all(|b| (0x20..=0x7e).contains(b)) {
+        return Err(FieldNameError::NotPrintableAscii(name.to_owned()));
+    }
+    Ok(())
+}
+
+/// A path to a field, through objects: `"address.city"`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FieldPath(Vec<String>);
+
+/// Why a string is no field path.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("field path '{path}': {error}")]
+pub struct FieldPathError {
+    /// The whole path.
+    pub path: String,
+    /// What is wrong with one of its fields.
+    pub error: IdentifierError,
+}
+
+impl FieldPathError {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        "InvalidFieldPath"
+    }
+}
+
+impl FieldPath {
+    /// A path of these fields, each an identifier; at least one.
+    pub fn new<S: Into<String>>(fields: impl IntoIterator<Item = S>) -> Result<Self, FieldPathError> {
+        let path = FieldPath(fields.into_iter().map(Into::into).collect());
+        let checked = match path.0.as_slice() {
+            [] => Err(IdentifierError::Empty),
+            fields => fields.iter().try_for_each(|field| check_identifier(field)),
+        };
+        match checked {
+            Ok(()) => Ok(path),
+            Err(error) => Err(FieldPathError { path: path.to_string(), error }),
+        }
+    }
+
+    /// The fields, outermost first; never empty.
+    pub fn fields(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl fmt::Display for FieldPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, field) in self.0.iter().enumerate() {
+            if i > 0 {
+                f.write_str(".")?;
+            }
+            f.write_str(field)?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for FieldPath {
+    type Err = FieldPathError;
+
+    fn from_str(text: &str) -> Result<Self, FieldPathError> {
+        FieldPath::new(text.split('.'))
+    }
+}
