@@ -158,8 +158,8 @@ impl Packed {
         };
         let mut order: Vec<_> = changes.iter().collect();
         order.sort_by_key(|(key, _)| *key);
-        if let Some([a, _]) = order.array_windows().find(|[a, b]| a.0 == b.0) {
-            return Err(ValueError::DuplicateField(a.0.to_owned()));
+        if let Some(twice) = order.windows(2).find(|pair| pair.iter().all(|(key, _)| *key == pair[0].0)) {
+            return Err(ValueError::DuplicateField(twice[0].0.to_owned()));
         }
         let mut order = order.into_iter().peekable();
         let mut encoder = PackedEncoder::new();
