@@ -1,0 +1,452 @@
+//! The client's half of a connection, as a state machine.
+//!
+//! # Guarantees
+//!
+//! - One session id over all connections, and request numbers that never come twice: a server that keeps
+//!   records runs a mutation once, however often the connection is cut.
+//! - After each [`ClientEvent::Updated`] all results are as of one timestamp.
+//! - A mutation is finished when a Transition has reached its timestamp, so that the results a caller sees next
+//!   contain it; a failed one is finished at once. A mutation is asked for again on every new connection until then. An
+//!   action that was under way when the connection was lost is reported as lost and never asked for again.
+//!
+//! A worker calls [`ClientSession::connected`] with each new socket, sends what [`ClientSession::next_message`] gives,
+//! passes text frames to [`ClientSession::receive`], and after an error or a close calls
+//! [`ClientSession::disconnected`] and connects again.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use hull_value::Timestamp;
+
+use crate::chunk::{ChunkError, Reassembly};
+use crate::client_message::{ClientMessage, Credential, QueryChange};
+use crate::message::{MessageError, SessionId, StateVersion};
+use crate::server_message::{Answer, QueryUpdate, ServerMessage, is_json};
+
+/// Why a connection cannot go on; the client should connect again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClientError {
+    /// The server's message cannot be read.
+    #[error(transparent)]
+    Message(#[from] MessageError),
+    /// The chunks of a Transition do not fit together.
+    #[error(transparent)]
+    Chunk(#[from] ChunkError),
+    /// A Transition does not begin where the last one ended.
+    #[error("a transition starts at another version than the last one ended at")]
+    StartVersionMismatch,
+    /// A Transition goes back.
+    #[error("a transition ends before its start")]
+    Backwards,
+    /// An answer is for no request, or for one of another kind.
+    #[error("an answer to request {0}, which was not asked or is of another kind")]
+    UnknownRequest(u32),
+}
+
+impl ClientError {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Message(error) => error.code(),
+            Self::Chunk(error) => error.code(),
+            Self::StartVersionMismatch => "StartVersionMismatch",
+            Self::Backwards => "TransitionBackwards",
+            Self::UnknownRequest(_) => "UnknownRequest",
+        }
+    }
+}
+
+/// The newest result of a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QueryState {
+    /// A value, as JSON text.
+    Value(Arc<str>),
+    /// An error.
+    Error {
+        /// The text for people.
+        message: String,
+        /// The data of an application's error, as JSON text.
+        data: Option<String>,
+    },
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestOutcome {
+    /// With a value, as JSON text.
+    Value(String),
+    /// With an error.
+    Error {
+        /// The text for people.
+        message: String,
+        /// The data of an application's error, as JSON text.
+        data: Option<String>,
+    },
+    /// The connection was lost while an action was under way: nobody knows.
+    Lost,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientEvent {
+    /// All results are now as of `ts`; these queries' results differ.
+    Updated {
+        /// The timestamp.
+        ts: Timestamp,
+        /// The queries with a new result.
+        queries: Vec<u32>,
+    },
+    /// A request has come to its end.
+    Finished {
+        /// The request.
+        request: u32,
+        /// How.
+        outcome: RequestOutcome,
+        /// What the function logged.
+        log_lines: Vec<String>,
+    },
+    /// The server does not take the credential; without another one the next connection will fail the same way.
+    Refused {
+        /// Why.
+        error: String,
+    },
+    /// The server does not want this client back.
+    Fatal {
+        /// Why.
+        error: String,
+    },
+}
+
+#[derive(Debug)]
+struct Query {
+    path: String,
+    args: String,
+    journal: Option<String>,
+    state: Option<QueryState>,
+}
+
+#[derive(Debug)]
+struct Request {
+    action: bool,
+    path: String,
+    args: String,
+    sent: bool,
+    /// The answer that no Transition has reached.
+    answered: Option<(Timestamp, String, Vec<String>)>,
+}
+
+/// The client's half of one session, over all its connections.
+#[derive(Debug)]
+pub struct ClientSession {
+    session: SessionId,
+    connections: u32,
+    last_close: String,
+    is_connected: bool,
+    version: StateVersion,
+    max_observed: Option<Timestamp>,
+    query_set: u32,
+    identity: u32,
+    credential: Credential,
+    queries: BTreeMap<u32, Query>,
+    next_query: u32,
+    requests: BTreeMap<u32, Request>,
+    next_request: u32,
+    chunks: Reassembly,
+    messages: VecDeque<String>,
+    events: VecDeque<ClientEvent>,
+}
+
+impl ClientSession {
+    /// A new session, not connected; the id must be a random UUID.
+    pub fn new(session: SessionId) -> Self {
+        Self {
+            session,
+            connections: 0,
+            last_close: "InitialConnect".to_owned(),
+            is_connected: false,
+            version: StateVersion::ZERO,
+            max_observed: None,
+            query_set: 0,
+            identity: 0,
+            credential: Credential::None,
+            queries: BTreeMap::new(),
+            next_query: 0,
+            requests: BTreeMap::new(),
+            next_request: 0,
+            chunks: Reassembly::default(),
+            messages: VecDeque::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Wants to hear of a query. `args` is an object as JSON text.
+    pub fn subscribe(&mut self, path: &str, args: &str) -> u32 {
+        let id = self.next_query;
+        self.next_query += 1;
+        let query = Query { path: path.to_owned(), args: list(args), journal: None, state: None };
+        if self.is_connected {
+            let json = ClientMessage::ModifyQuerySet {
+                base: self.query_set,
+                new: self.query_set + 1,
+                changes: vec![query.add(id)],
+            }
+            .to_json();
+            self.query_set += 1;
+            self.messages.push_back(json);
+        }
+        self.queries.insert(id, query);
+        id
+    }
+
+    /// No longer wants to hear of it.
+    pub fn unsubscribe(&mut self, query: u32) {
+        if self.queries.remove(&query).is_some() && self.is_connected {
+            let changes = vec![QueryChange::Remove { query }];
+            let new = self.query_set + 1;
+            let message = ClientMessage::ModifyQuerySet { base: self.query_set, new, changes };
+            self.messages.push_back(message.to_json());
+            self.query_set = new;
+        }
+    }
+
+    /// The newest result of a query.
+    pub fn result(&self, query: u32) -> Option<&QueryState> {
+        self.queries.get(&query)?.state.as_ref()
+    }
+
+    /// Asks for a mutation; [`ClientEvent::Finished`] tells its end. `args` is an object as JSON text.
+    pub fn mutate(&mut self, path: &str, args: &str) -> u32 {
+        self.ask(false, path, args)
+    }
+
+    /// Asks for an action; [`ClientEvent::Finished`] tells its end. `args` is an object as JSON text.
+    pub fn act(&mut self, path: &str, args: &str) -> u32 {
+        self.ask(true, path, args)
+    }
+
+    /// Says who the client is, on this connection and all that follow.
+    pub fn authenticate(&mut self, credential: Credential) {
+        self.credential = credential;
+        if self.is_connected {
+            self.send_credential();
+        }
+    }
+
+    /// A new socket is open. `now_ms` is the client's clock in milliseconds since 1970.
+    pub fn connected(&mut self, now_ms: i64) {
+        self.is_connected = true;
+        self.version = StateVersion::ZERO;
+        self.identity = 0;
+        self.chunks = Reassembly::default();
+        self.messages.clear();
+        let connect = ClientMessage::Connect {
+            session: self.session,
+            connection_count: self.connections,
+            last_close_reason: Some(Cow::Borrowed(&self.last_close)),
+            max_observed: self.max_observed,
+            client_ts: Some(now_ms),
+        };
+        self.messages.push_back(connect.to_json());
+        self.connections = self.connections.saturating_add(1);
+        if self.credential != Credential::None {
+            self.send_credential();
+        }
+        let changes = self.queries.iter().map(|(id, query)| query.add(*id)).collect();
+        self.messages.push_back(ClientMessage::ModifyQuerySet { base: 0, new: 1, changes }.to_json());
+        self.query_set = 1;
+        for (id, request) in &mut self.requests {
+            request.sent = true;
+            self.messages.push_back(request.to_json(*id));
+        }
+    }
+
+    /// The socket is gone.
+    pub fn disconnected(&mut self, reason: &str) {
+        self.is_connected = false;
+        self.last_close = reason.to_owned();
+        self.messages.clear();
+        for (request, _) in self.requests.extract_if(.., |_, request| request.action && request.sent) {
+            let outcome = RequestOutcome::Lost;
+            self.events.push_back(ClientEvent::Finished { request, outcome, log_lines: Vec::new() });
+        }
+    }
+
+    /// A text frame came. After an error the socket should be closed and another one opened.
+    pub fn receive(&mut self, text: &str) -> Result<(), ClientError> {
+        match ServerMessage::parse(text)? {
+            ServerMessage::TransitionChunk { chunk, part, parts, id } => {
+                match self.chunks.push(&chunk, part, parts, &id)? {
+                    Some(whole) => self.accept(ServerMessage::parse(&whole)?),
+                    None => Ok(()),
+                }
+            }
+            ServerMessage::Ping => Ok(()),
+            _ if self.chunks.is_half() => Err(ChunkError::OutOfOrder.into()),
+            message => self.accept(message),
+        }
+    }
+
+    /// The next message to send.
+    pub fn next_message(&mut self) -> Option<String> {
+        self.messages.pop_front()
+    }
+
+    /// The next thing that happened.
+    pub fn next_event(&mut self) -> Option<ClientEvent> {
+        self.events.pop_front()
+    }
+
+    /// The version that the last Transition ended at.
+    pub fn version(&self) -> StateVersion {
+        self.version
+    }
+
+    /// Whether a request has not come to its end.
+    pub fn has_unfinished(&self) -> bool {
+        !self.requests.is_empty()
+    }
+
+    fn ask(&mut self, action: bool, path: &str, args: &str) -> u32 {
+        let id = self.next_request;
+        self.next_request += 1;
+        let request = Request {
+            action,
+            path: path.to_owned(),
+            args: list(args),
+            sent: self.is_connected,
+            answered: None,
+        };
+        if self.is_connected {
+            self.messages.push_back(request.to_json(id));
+        }
+        self.requests.insert(id, request);
+        id
+    }
+
+    fn send_credential(&mut self) {
+        let message =
+            ClientMessage::Authenticate { base: self.identity, credential: self.credential.clone() };
+        self.messages.push_back(message.to_json());
+        self.identity += 1;
+    }
+
+    fn accept(&mut self, message: ServerMessage<'_>) -> Result<(), ClientError> {
+        match message {
+            ServerMessage::Transition { start, end, updates, .. } => self.transition(start, end, updates)?,
+            ServerMessage::MutationResponse { request, answer, ts, log_lines } => {
+                let entry = self.requests.get_mut(&request).filter(|entry| !entry.action);
+                let entry = entry.ok_or(ClientError::UnknownRequest(request))?;
+                let log_lines = log_lines.into_iter().map(Cow::into_owned).collect();
+                match (answer, ts) {
+                    (Answer::Value(value), Some(ts)) => {
+                        entry.answered = Some((ts, value.to_owned(), log_lines))
+                    }
+                    (answer, _) => self.finish(request, answer.into(), log_lines),
+                }
+            }
+            ServerMessage::ActionResponse { request, answer, log_lines } => {
+                if !self.requests.get(&request).is_some_and(|entry| entry.action) {
+                    return Err(ClientError::UnknownRequest(request));
+                }
+                self.finish(request, answer.into(), log_lines.into_iter().map(Cow::into_owned).collect());
+            }
+            ServerMessage::AuthError { error, .. } => {
+                self.events.push_back(ClientEvent::Refused { error: error.into_owned() });
+            }
+            ServerMessage::FatalError { error } => {
+                self.events.push_back(ClientEvent::Fatal { error: error.into_owned() });
+            }
+            ServerMessage::TransitionChunk { .. } => return Err(ChunkError::Mixed.into()),
+            ServerMessage::Ping => {}
+        }
+        Ok(())
+    }
+
+    fn transition(
+        &mut self,
+        start: StateVersion,
+        end: StateVersion,
+        updates: Vec<QueryUpdate<'_>>,
+    ) -> Result<(), ClientError> {
+        if start != self.version {
+            return Err(ClientError::StartVersionMismatch);
+        }
+        if end.ts < start.ts || end.query_set < start.query_set || end.identity < start.identity {
+            return Err(ClientError::Backwards);
+        }
+        self.version = end;
+        self.max_observed = self.max_observed.max(Some(end.ts));
+        let mut changed = Vec::new();
+        for update in updates {
+            let QueryUpdate::Changed { query: id, answer, journal, .. } = update else { continue };
+            // A query that was dropped meanwhile is none of our business.
+            let Some(query) = self.queries.get_mut(&id) else { continue };
+            if let Some(journal) = journal {
+                query.journal = journal.map(Cow::into_owned);
+            }
+            query.state = Some(match answer {
+                Answer::Value(value) => QueryState::Value(value.into()),
+                Answer::Error { message, data } => {
+                    QueryState::Error { message: message.into_owned(), data: data.map(str::to_owned) }
+                }
+            });
+            changed.push(id);
+        }
+        self.events.push_back(ClientEvent::Updated { ts: end.ts, queries: changed });
+        let reached =
+            |_: &u32, request: &mut Request| request.answered.as_ref().is_some_and(|(ts, ..)| *ts <= end.ts);
+        for (request, entry) in self.requests.extract_if(.., reached) {
+            if let Some((_, value, log_lines)) = entry.answered {
+                let outcome = RequestOutcome::Value(value);
+                self.events.push_back(ClientEvent::Finished { request, outcome, log_lines });
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, request: u32, outcome: RequestOutcome, log_lines: Vec<String>) {
+        self.requests.remove(&request);
+        self.events.push_back(ClientEvent::Finished { request, outcome, log_lines });
+    }
+}
+
+impl From<Answer<'_>> for RequestOutcome {
+    fn from(answer: Answer<'_>) -> Self {
+        match answer {
+            Answer::Value(value) => Self::Value(value.to_owned()),
+            Answer::Error { message, data } => {
+                Self::Error { message: message.into_owned(), data: data.map(str::to_owned) }
+            }
+        }
+    }
+}
+
+impl Query {
+    fn add(&self, query: u32) -> QueryChange<'_> {
+        QueryChange::Add {
+            query,
+            path: Cow::Borrowed(&self.path),
+            args: &self.args,
+            journal: self.journal.as_deref().map(Cow::Borrowed),
+            component: Cow::Borrowed(""),
+        }
+    }
+}
+
+impl Request {
+    fn to_json(&self, request: u32) -> String {
+        let (path, args) = (Cow::Borrowed(self.path.as_str()), self.args.as_str());
+        let component = Cow::Borrowed("");
+        if self.action {
+            ClientMessage::Action { request, path, args, component }.to_json()
+        } else {
+            ClientMessage::Mutation { request, path, args, component }.to_json()
+        }
+    }
+}
+
+/// Arguments as they stand on the wire; text that is not JSON goes as a string, which the server refuses by name.
+fn list(args: &str) -> String {
+    if is_json(args) { format!("[{args}]") } else { serde_json::Value::from(vec![args]).to_string() }
+}

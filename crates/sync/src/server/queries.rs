@@ -1,0 +1,241 @@
+//! The queries of one connection: which versions of the set are reflected, and what the client is to be told.
+//!
+//! A version of the set is *reachable* when every query that it or an earlier one added has a first result. A
+//! Transition goes to the newest reachable version; if even the client's own version is not reachable, because its
+//! queries run again under a new identity, there can be no Transition at all.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use hull_value::Packed;
+
+use crate::client_message::QueryChange;
+use crate::close::Close;
+use crate::message::StateVersion;
+use crate::path::FunctionPath;
+use crate::result::QueryResult;
+use crate::write::{self, Clocks};
+
+use super::requests::read_call;
+use super::{Effect, SubscriptionId};
+
+/// How many queries one connection may have.
+const QUERIES: usize = 16_384;
+
+#[derive(Debug)]
+struct Query {
+    /// The version of the set that added it.
+    added: u32,
+    /// What runs; none for a query that failed before it could.
+    call: Option<(FunctionPath, Packed)>,
+    journal: Option<Arc<str>>,
+    generation: u32,
+    answered: bool,
+    /// What the client has.
+    sent: Option<Arc<QueryResult>>,
+    /// What it is to be told.
+    news: Option<Arc<QueryResult>>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Queries {
+    by_id: BTreeMap<u32, Query>,
+    /// The newest version that the client declared.
+    declared: u32,
+    /// Declared versions that no Transition has reached.
+    ahead: Vec<u32>,
+    /// Queries removed since, each with the version that did it.
+    removed: Vec<(u32, u32)>,
+    /// Queries with news, in no order, maybe with some that have none any more.
+    dirty: Vec<u32>,
+    generations: u32,
+    live: usize,
+    unanswered: usize,
+}
+
+impl Queries {
+    /// Applies one ModifyQuerySet.
+    pub(super) fn modify<I: Clone>(
+        &mut self,
+        base: u32,
+        new: u32,
+        changes: Vec<QueryChange<'_>>,
+        identity: &I,
+        effects: &mut VecDeque<Effect<I>>,
+    ) -> Result<(), Close> {
+        if base != self.declared || new <= base {
+            return Err(Close::internal("ModifyQuerySet is based on another version of the query set"));
+        }
+        self.declared = new;
+        self.ahead.push(new);
+        for change in changes {
+            match change {
+                QueryChange::Add { query, path, args, journal, component } => {
+                    if self.by_id.contains_key(&query) {
+                        return Err(Close::internal("ModifyQuerySet adds a query id that is in use"));
+                    }
+                    if self.by_id.len() >= QUERIES {
+                        return Err(Close::too_many_requests("too many queries of one connection"));
+                    }
+                    let journal: Option<Arc<str>> = journal.map(|journal| journal.into());
+                    let (call, news) = match read_call(&path, args, &component) {
+                        Ok(call) => (Some(call), None),
+                        Err(failure) => {
+                            (None, Some(Arc::new(QueryResult::failed(&failure, &[], journal.clone()))))
+                        }
+                    };
+                    if news.is_some() {
+                        self.dirty.push(query);
+                    }
+                    let answered = news.is_some();
+                    let mut added =
+                        Query { added: new, call, journal, generation: 0, answered, sent: None, news };
+                    if !answered {
+                        self.unanswered += 1;
+                        self.live += 1;
+                        self.generations += 1;
+                        added.generation = self.generations;
+                        effects.extend(added.subscribe(query, identity));
+                    }
+                    self.by_id.insert(query, added);
+                }
+                QueryChange::Remove { query } => {
+                    let Some(removed) = self.by_id.remove(&query) else {
+                        return Err(Close::internal("ModifyQuerySet removes a query id that is not in use"));
+                    };
+                    if !removed.answered {
+                        self.unanswered -= 1;
+                    }
+                    if removed.call.is_some() {
+                        self.live -= 1;
+                        let subscription = SubscriptionId { query, generation: removed.generation };
+                        effects.push_back(Effect::Unsubscribe { subscription });
+                    }
+                    self.removed.push((new, query));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs every query again under another identity.
+    pub(super) fn resubscribe<I: Clone>(&mut self, identity: &I, effects: &mut VecDeque<Effect<I>>) {
+        for (id, query) in self.by_id.iter_mut().filter(|(_, query)| query.call.is_some()) {
+            let subscription = SubscriptionId { query: *id, generation: query.generation };
+            effects.push_back(Effect::Unsubscribe { subscription });
+            self.generations += 1;
+            query.generation = self.generations;
+            query.news = None;
+            query.answered = false;
+            effects.extend(query.subscribe(*id, identity));
+        }
+        self.unanswered = self.live;
+    }
+
+    /// Takes in a result, unless its subscription has ended.
+    pub(super) fn update(&mut self, subscription: SubscriptionId, result: Arc<QueryResult>) {
+        let Some(query) = self.by_id.get_mut(&subscription.query) else { return };
+        if query.call.is_none() || query.generation != subscription.generation {
+            return;
+        }
+        if !query.answered {
+            query.answered = true;
+            self.unanswered -= 1;
+        }
+        query.journal = result.journal().cloned();
+        if query.sent.as_ref().is_some_and(|sent| sent.is_same(&result)) {
+            query.sent = Some(result);
+            query.news = None;
+        } else if query.news.replace(result).is_none() {
+            self.dirty.push(subscription.query);
+        }
+    }
+
+    /// Whether there are queries whose results only a step can tell.
+    pub(super) fn has_live(&self) -> bool {
+        self.live > 0
+    }
+
+    /// Whether the client has not been told everything.
+    pub(super) fn has_news(&self) -> bool {
+        !self.ahead.is_empty() || !self.dirty.is_empty()
+    }
+
+    /// The newest version of the set that a Transition can go to from `current`; none if there can be no Transition.
+    pub(super) fn reachable(&self, current: u32) -> Option<u32> {
+        if self.unanswered == 0 {
+            return Some(self.declared);
+        }
+        let missing = self.by_id.values().filter(|query| !query.answered).map(|query| query.added).min()?;
+        let ahead = self.ahead.iter().rev().copied().find(|version| *version < missing);
+        ahead.or((current < missing).then_some(current))
+    }
+
+    /// Whether a Transition to this version of the set would tell a result.
+    pub(super) fn has_results_until(&self, version: u32) -> bool {
+        self.dirty
+            .iter()
+            .any(|id| self.by_id.get(id).is_some_and(|query| query.news.is_some() && query.added <= version))
+    }
+
+    /// How many bytes the modifications have at most.
+    pub(super) fn size(&self) -> usize {
+        let news = self.dirty.iter().filter_map(|id| self.by_id.get(id)?.news.as_ref());
+        news.map(|result| result.size() + 1).sum::<usize>() + 48 * self.removed.len()
+    }
+
+    /// Appends the Transition that tells the news up to the version of `end`, and takes them as told.
+    pub(super) fn write_transition(
+        &mut self,
+        start: StateVersion,
+        end: StateVersion,
+        clocks: Option<Clocks>,
+        out: &mut Vec<u8>,
+    ) {
+        write::begin_transition(out, start, end);
+        let first = out.len();
+        let comma = |out: &mut Vec<u8>| {
+            if out.len() > first {
+                out.push(b',');
+            }
+        };
+        self.ahead.retain(|version| *version > end.query_set);
+        self.removed.retain(|(version, id)| {
+            let later = *version > end.query_set;
+            if !later {
+                comma(out);
+                write::query_removed(out, *id);
+            }
+            later
+        });
+        self.dirty.sort_unstable();
+        self.dirty.dedup();
+        let by_id = &mut self.by_id;
+        self.dirty.retain(|id| {
+            let Some(query) = by_id.get_mut(id) else { return false };
+            if query.added > end.query_set {
+                return query.news.is_some();
+            }
+            if let Some(news) = query.news.take() {
+                comma(out);
+                news.write(*id, out);
+                query.sent = Some(news);
+            }
+            false
+        });
+        write::end_transition(out, clocks);
+    }
+}
+
+impl Query {
+    fn subscribe<I: Clone>(&self, id: u32, identity: &I) -> Option<Effect<I>> {
+        let (path, args) = self.call.clone()?;
+        Some(Effect::Subscribe {
+            subscription: SubscriptionId { query: id, generation: self.generation },
+            path,
+            args,
+            journal: self.journal.clone(),
+            identity: identity.clone(),
+        })
+    }
+}
