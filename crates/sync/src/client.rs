@@ -257,6 +257,8 @@ impl ClientSession {
         self.query_set = 1;
         for (id, request) in &mut self.requests {
             request.sent = true;
+            // The server answers again, and the last answer must not be taken for that one.
+            request.answered = None;
             self.messages.push_back(request.to_json(*id));
         }
     }

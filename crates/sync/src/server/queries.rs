@@ -2,7 +2,8 @@
 //!
 //! A version of the set is *reachable* when every query that it or an earlier one added has a first result. A
 //! Transition goes to the newest reachable version; if even the client's own version is not reachable, because its
-//! queries run again under a new identity, there can be no Transition at all.
+//! queries run again under a new identity, there can be no Transition at all. Nor can there be one before the first
+//! version with queries is reached: a client that has come back would show its queries without results.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -168,7 +169,7 @@ impl Queries {
         }
         let missing = self.by_id.values().filter(|query| !query.answered).map(|query| query.added).min()?;
         let ahead = self.ahead.iter().rev().copied().find(|version| *version < missing);
-        ahead.or((current < missing).then_some(current))
+        ahead.or((0 < current && current < missing).then_some(current))
     }
 
     /// Whether a Transition to this version of the set would tell a result.
