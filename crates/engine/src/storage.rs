@@ -24,6 +24,8 @@ pub const MAX_BATCH_KEYS: usize = 500;
 /// The most bytes of keys and values in one batch, unless it has only one key.
 pub const MAX_BATCH_BYTES: usize = 1 << 20;
 
+/// A key and what becomes of it: a new value, or its removal.
+pub type Change = (Vec<u8>, Option<Vec<u8>>);
 /// A key and its value.
 pub type Entry = (Vec<u8>, Vec<u8>);
 
@@ -72,7 +74,7 @@ pub struct Chunk {
 /// Changes that happen together. When a key occurs twice, the later change holds.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
-    changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    changes: Vec<Change>,
     bytes: usize,
 }
 
@@ -115,12 +117,12 @@ impl Batch {
     }
 
     /// The changes in order; `None` is a removal.
-    pub fn changes(&self) -> &[(Vec<u8>, Option<Vec<u8>>)] {
+    pub fn changes(&self) -> &[Change] {
         &self.changes
     }
 
     /// The changes in order, owned.
-    pub fn into_changes(self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+    pub fn into_changes(self) -> Vec<Change> {
         self.changes
     }
 

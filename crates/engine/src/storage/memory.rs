@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use parking_lot::Mutex;
 
-use super::{Batch, Chunk, Storage, StorageError, StorageStats};
+use super::{Batch, Change, Chunk, Storage, StorageError, StorageStats};
 
 /// Storage in memory. A power loss keeps a prefix of the batches that were applied since the last sync.
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ struct State {
     now: BTreeMap<Vec<u8>, Vec<u8>>,
     live_bytes: u64,
     /// For each batch since the last sync, what its keys held before, in the order they were changed.
-    unsynced: Vec<Vec<(Vec<u8>, Option<Vec<u8>>)>>,
+    unsynced: Vec<Vec<Change>>,
     syncs: u64,
 }
 
