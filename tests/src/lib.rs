@@ -1,1 +1,8 @@
-//! One file per promise.
+//! One file per promise, and what the promises are tested with: a server process and a client that speaks raw messages.
+//!
+//! The server is `testbed`, a small application whose functions do what a test needs to see.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this crate is for tests alone")]
+
+pub mod server;
+pub mod wire;

@@ -1,0 +1,3 @@
+//! The server that the tests drive.
+
+fn main() {}

@@ -1,0 +1,160 @@
+//! A server process of its own for each test: on a free port, on a directory that goes when the test ends.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// A running `testbed`.
+pub struct Server {
+    child: Option<Child>,
+    port: u16,
+    directory: TempDir,
+    args: Vec<String>,
+}
+
+impl Server {
+    /// Starts it on an empty directory and waits until it answers.
+    pub fn start() -> Server {
+        Server::start_with(&[])
+    }
+
+    /// The same with more arguments.
+    pub fn start_with(args: &[&str]) -> Server {
+        let mut server = Server {
+            child: None,
+            port: free_port(),
+            directory: TempDir::new().unwrap(),
+            args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+        };
+        server.launch();
+        server
+    }
+
+    /// Starts it again, on the same port and directory.
+    pub fn launch(&mut self) {
+        let mut command = testbed();
+        command.args(["--port", &self.port.to_string(), "--data-dir"]).arg(self.data()).args(&self.args);
+        let log = std::fs::File::options().create(true).append(true).open(self.log_file()).unwrap();
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        let mut child = command.spawn().unwrap();
+        let start = Instant::now();
+        while self.get("/health").is_none_or(|answer| !answer.starts_with("HTTP/1.1 200")) {
+            let over = child.try_wait().unwrap();
+            let late = start.elapsed() > Duration::from_secs(60);
+            assert!(over.is_none() && !late, "the server does not start ({over:?}): {}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.child = Some(child);
+    }
+
+    /// Where it answers.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Its TCP port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its data directory.
+    pub fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// Everything it printed.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.directory.path().join("log")
+    }
+
+    /// Kills it without a warning.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Asks it to stop and waits until it has.
+    pub fn terminate(&mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.child.take().unwrap().wait().unwrap()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_raw(self.process_id() as i32).unwrap(), signal).unwrap();
+    }
+
+    /// Its process id.
+    pub fn process_id(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
+    /// Resident memory in MiB.
+    pub fn resident_mib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process_id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+    }
+
+    /// Sends a GET request and returns the whole answer, head and body.
+    pub fn get(&self, path: &str) -> Option<String> {
+        self.request(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"))
+    }
+
+    /// Posts JSON and returns the whole answer, head and body.
+    pub fn post(&self, path: &str, body: &str) -> Option<String> {
+        let length = body.len();
+        self.request(&format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        ))
+    }
+
+    fn request(&self, text: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
+        stream.write_all(text.as_bytes()).ok()?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).ok()?;
+        Some(String::from_utf8_lossy(&answer).into_owned())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- the server's log\n{}", self.log());
+        }
+        self.kill();
+    }
+}
+
+/// The server's program, built beside the test that runs.
+pub fn testbed() -> Command {
+    let test = std::env::current_exe().unwrap();
+    let folder = test.ancestors().find(|folder| folder.join("testbed").is_file());
+    Command::new(folder.map_or_else(|| PathBuf::from("testbed"), |folder| folder.join("testbed")))
+}
+
+/// Runs a command of the server's program and returns its status and everything it printed.
+pub fn run(args: &[&str], data: &Path) -> (ExitStatus, String) {
+    let output = testbed().args(args).arg("--data-dir").arg(data).stdin(Stdio::null()).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status, String::from_utf8_lossy(&text).into_owned())
+}
+
+/// A port that is free at this moment.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
