@@ -1,1 +1,50 @@
-//! The schema language as data: tables, validators, indexes.
+//! The schema language as data: validators, tables, indexes, and the typed tokens over them.
+//!
+//! A table is declared with the builder ([`define_table`], [`v`]) or with `#[derive(Table)]`; both make the same
+//! [`TableDef`]. This crate reads and writes no documents: it says what a document may be, in which order the
+//! indexes keep it, and which key range a typed condition stands for.
+
+mod bounds;
+mod check;
+mod doc;
+mod error;
+mod field_value;
+mod function;
+mod json_schema;
+mod patch;
+mod range;
+mod schema;
+mod schema_json;
+mod subset;
+mod table;
+mod token;
+pub mod v;
+mod validated;
+mod validator;
+mod validator_json;
+
+pub use bounds::{IndexBounds, KeyRange};
+pub use check::{ValidationError, ValidationErrorKind};
+pub use doc::{Doc, Table};
+pub use error::{SchemaError, SchemaErrors};
+pub use field_value::FieldValue;
+pub use function::{Function, FunctionKind, Visibility};
+pub use patch::{Patch, Settable, Unsettable};
+pub use range::{BoundField, Bounded, IndexRange, IntoBounds, NextField, Only, Unbounded};
+pub use schema::Schema;
+pub use schema_json::SchemaJsonError;
+pub use table::{CREATION_TIME_FIELD, ID_FIELD, IndexDef, SearchIndexDef, TableDef, define_table};
+pub use token::{End, Field, FieldName, Index, SearchIndex, Then, system};
+pub use validated::Validated;
+pub use validator::{FieldValidator, TableMapping, Validator};
+pub use validator_json::ValidatorJsonError;
+
+pub use hull_macros::{Object, Table};
+pub use hull_value as value;
+
+/// What the macros expand to; not for use by hand.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::doc::{decode_field, decode_tag, no_variant, object_of};
+    pub use hull_value::{Decode, DecodeError, Encode, Encoder, Id, ObjectRef, Value, ValueRef};
+}

@@ -1,0 +1,168 @@
+//! A condition on an index whose form the compiler checks.
+//!
+//! `eq` takes the fields of the index from left to right; then at most one lower bound (`gt`, `gte`) and one upper
+//! bound (`lt`, `lte`) on the next field. Any other form does not compile, and the message says what to write.
+
+use std::marker::PhantomData;
+use std::ops::Bound;
+
+use hull_value::{Encode, Packed, ValueError};
+
+use crate::{Field, FieldValue, IndexBounds, Then};
+
+/// A condition on an index of table `T`; `Rest` lists the fields that `eq` has not taken yet, `Lower` and `Upper` say
+/// whether a bound is set.
+#[must_use]
+pub struct IndexRange<T, Rest, Lower = Unbounded, Upper = Unbounded> {
+    bounds: Result<IndexBounds, ValueError>,
+    types: PhantomData<fn() -> (T, Rest, Lower, Upper)>,
+}
+
+/// This side of the range has no bound yet.
+pub struct Unbounded;
+
+/// This side of the range has its bound.
+pub struct Bounded;
+
+/// A bound was set on field `N`: only its other bound may follow.
+pub struct Only<N>(PhantomData<fn() -> N>);
+
+/// `eq` may be called with field `N`.
+#[diagnostic::on_unimplemented(
+    message = "`eq` on a field that is not the next one of this index",
+    label = "not the next field of the index",
+    note = "`eq` takes the fields of an index from left to right, before any bound",
+    note = "the fields that are left here: `{Self}`"
+)]
+pub trait NextField<N> {
+    /// The fields that are left afterwards.
+    type Rest;
+}
+
+impl<N, R> NextField<N> for Then<N, R> {
+    type Rest = R;
+}
+
+/// `gt`, `gte`, `lt` and `lte` may be called with field `N`.
+#[diagnostic::on_unimplemented(
+    message = "a bound on a field that is not the next one of this index",
+    label = "not the next field of the index",
+    note = "write `eq` for each field before it; a lower and an upper bound must be on the same field",
+    note = "the fields that are left here: `{Self}`"
+)]
+pub trait BoundField<N> {}
+
+impl<N, R> BoundField<N> for Then<N, R> {}
+impl<N> BoundField<N> for Only<N> {}
+
+/// This side of the range is still free.
+#[diagnostic::on_unimplemented(
+    message = "this range already has a bound on this side",
+    label = "a second bound on the same side",
+    note = "a range has at most one of `gt` and `gte`, and at most one of `lt` and `lte`"
+)]
+pub trait Free {}
+
+impl Free for Unbounded {}
+
+/// A condition on an index of table `T`, in any state.
+pub trait IntoBounds<T> {
+    /// The condition as data. Fails when a value given to it is no legal value (too deep, too large).
+    fn into_bounds(self) -> Result<IndexBounds, ValueError>;
+}
+
+impl<T, Rest, L, U> IntoBounds<T> for IndexRange<T, Rest, L, U> {
+    fn into_bounds(self) -> Result<IndexBounds, ValueError> {
+        self.bounds
+    }
+}
+
+impl<T, Rest> IndexRange<T, Rest> {
+    pub(crate) fn new() -> Self {
+        IndexRange { bounds: Ok(IndexBounds::all()), types: PhantomData }
+    }
+}
+
+impl<T, Rest, L, U> IndexRange<T, Rest, L, U> {
+    /// The field equals the value; `None` means that it is absent.
+    pub fn eq<N, V: Encode>(
+        self,
+        _field: Field<T, N, V>,
+        value: impl FieldValue<V>,
+    ) -> IndexRange<T, Rest::Rest, L, U>
+    where
+        Rest: NextField<N>,
+    {
+        self.and(value.into_field(), |bounds, value| bounds.eq(value.as_ref().map(Packed::as_ref)))
+    }
+
+    /// The field is greater than the value.
+    pub fn gt<N, V: Encode>(
+        self,
+        _field: Field<T, N, V>,
+        value: impl FieldValue<V>,
+    ) -> IndexRange<T, Only<N>, Bounded, U>
+    where
+        Rest: BoundField<N>,
+        L: Free,
+    {
+        self.and(value.into_field(), |bounds, value| {
+            bounds.lower(Bound::Excluded(value.as_ref().map(Packed::as_ref)))
+        })
+    }
+
+    /// The field is greater than the value or equals it.
+    pub fn gte<N, V: Encode>(
+        self,
+        _field: Field<T, N, V>,
+        value: impl FieldValue<V>,
+    ) -> IndexRange<T, Only<N>, Bounded, U>
+    where
+        Rest: BoundField<N>,
+        L: Free,
+    {
+        self.and(value.into_field(), |bounds, value| {
+            bounds.lower(Bound::Included(value.as_ref().map(Packed::as_ref)))
+        })
+    }
+
+    /// The field is less than the value. Absent fields and values of lesser types are less, too.
+    pub fn lt<N, V: Encode>(
+        self,
+        _field: Field<T, N, V>,
+        value: impl FieldValue<V>,
+    ) -> IndexRange<T, Only<N>, L, Bounded>
+    where
+        Rest: BoundField<N>,
+        U: Free,
+    {
+        self.and(value.into_field(), |bounds, value| {
+            bounds.upper(Bound::Excluded(value.as_ref().map(Packed::as_ref)))
+        })
+    }
+
+    /// The field is less than the value or equals it. Absent fields and values of lesser types are less, too.
+    pub fn lte<N, V: Encode>(
+        self,
+        _field: Field<T, N, V>,
+        value: impl FieldValue<V>,
+    ) -> IndexRange<T, Only<N>, L, Bounded>
+    where
+        Rest: BoundField<N>,
+        U: Free,
+    {
+        self.and(value.into_field(), |bounds, value| {
+            bounds.upper(Bound::Included(value.as_ref().map(Packed::as_ref)))
+        })
+    }
+
+    fn and<V: Encode, R2, L2, U2>(
+        self,
+        value: V,
+        add: impl FnOnce(IndexBounds, Option<Packed>) -> IndexBounds,
+    ) -> IndexRange<T, R2, L2, U2> {
+        let value = if value.is_missing() { Ok(None) } else { Packed::encode(&value).map(Some) };
+        let bounds = self.bounds.and_then(|bounds| Ok(add(bounds, value?)));
+        IndexRange { bounds, types: PhantomData }
+    }
+}
