@@ -268,9 +268,9 @@ impl ClientSession {
         self.is_connected = false;
         self.last_close = reason.to_owned();
         self.messages.clear();
-        for (request, _) in self.requests.extract_if(.., |_, request| request.action && request.sent) {
-            let outcome = RequestOutcome::Lost;
-            self.events.push_back(ClientEvent::Finished { request, outcome, log_lines: Vec::new() });
+        let lost = self.requests.iter().filter(|(_, request)| request.action && request.sent);
+        for request in lost.map(|(request, _)| *request).collect::<Vec<_>>() {
+            self.finish(request, RequestOutcome::Lost, Vec::new());
         }
     }
 
@@ -396,12 +396,12 @@ impl ClientSession {
             changed.push(id);
         }
         self.events.push_back(ClientEvent::Updated { ts: end.ts, queries: changed });
-        let reached =
-            |_: &u32, request: &mut Request| request.answered.as_ref().is_some_and(|(ts, ..)| *ts <= end.ts);
-        for (request, entry) in self.requests.extract_if(.., reached) {
-            if let Some((_, value, log_lines)) = entry.answered {
-                let outcome = RequestOutcome::Value(value);
-                self.events.push_back(ClientEvent::Finished { request, outcome, log_lines });
+        let reached = |request: &Request| request.answered.as_ref().is_some_and(|(ts, ..)| *ts <= end.ts);
+        let done = self.requests.iter().filter(|(_, request)| reached(request)).map(|(id, _)| *id);
+        for id in done.collect::<Vec<_>>() {
+            let request = self.requests.remove(&id);
+            if let Some((_, value, log_lines)) = request.and_then(|request| request.answered) {
+                self.finish(id, RequestOutcome::Value(value), log_lines);
             }
         }
         Ok(())

@@ -10,7 +10,7 @@ use hull_value::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::message::{MessageError, SessionId, Text, read_timestamp};
+use crate::message::{MessageError, SessionId, Text};
 use crate::write::{push_number, push_string, push_timestamp};
 
 /// A message from client to server.
@@ -308,7 +308,7 @@ impl<'a> Wire<'a> {
             last_close_reason: self.last_close_reason.map(|reason| reason.0),
             max_observed: match self.max_observed_timestamp {
                 None => None,
-                Some(ts) => Some(read_timestamp(&ts.0).ok_or_else(|| bad("maxObservedTimestamp"))?),
+                Some(ts) => Some(Timestamp::from_wire(&ts.0).map_err(|_| bad("maxObservedTimestamp"))?),
             },
             client_ts: self.client_ts.and_then(|ts| ts.get().parse().ok()),
         })

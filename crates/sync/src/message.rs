@@ -128,21 +128,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// Reads a timestamp: base64 of 8 bytes, little endian.
-pub(crate) fn read_timestamp(text: &str) -> Option<Timestamp> {
-    let mut bytes = [0; 9];
-    if text.len() != 12 {
-        return None;
-    }
-    match data_encoding::BASE64.decode_mut(text.as_bytes(), &mut bytes) {
-        Ok(8) => {
-            let [b0, b1, b2, b3, b4, b5, b6, b7, _] = bytes;
-            Some(Timestamp(u64::from_le_bytes([b0, b1, b2, b3, b4, b5, b6, b7])))
-        }
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,16 +140,6 @@ mod tests {
         assert_eq!(upper.parse::<SessionId>().unwrap().to_string(), text);
         for bad in ["", "0", &text[1..], &text.replace('-', "0"), &text.replace('f', "g"), &"é".repeat(18)] {
             assert!(bad.parse::<SessionId>().is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn timestamps_are_little_endian_base64() {
-        assert_eq!(read_timestamp("AAAAAAAAAAA="), Some(Timestamp(0)));
-        assert_eq!(read_timestamp("AQAAAAAAAAA="), Some(Timestamp(1)));
-        assert_eq!(read_timestamp("AAAqNv6clxc="), Some(Timestamp(1_700_000_000_000_000_000)));
-        for bad in ["", "AAAAAAAAAAA", "AAAAAAAAAAAA", "AAAAAAAAAAB=", "AAAAAAAAA===", "????????????"] {
-            assert_eq!(read_timestamp(bad), None, "{bad}");
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
 use serde_json::value::RawValue;
 
-use crate::message::{MessageError, StateVersion, Text, read_timestamp};
+use crate::message::{MessageError, StateVersion, Text};
 
 /// A message from server to client.
 #[derive(Debug, Clone, PartialEq)]
@@ -177,7 +177,7 @@ struct WireTimestamp(Timestamp);
 impl<'de> Deserialize<'de> for WireTimestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Text::deserialize(deserializer)?;
-        read_timestamp(&text.0).map(Self).ok_or_else(|| serde::de::Error::custom("not a timestamp"))
+        Timestamp::from_wire(&text.0).map(Self).map_err(serde::de::Error::custom)
     }
 }
 

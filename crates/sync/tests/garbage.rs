@@ -1,5 +1,8 @@
 //! Frames that mean nothing: no panic, and a clear end for the one who sent them.
 
+// A test says that something is wrong by failing.
+#![allow(clippy::unwrap_used, clippy::panic, unreachable_pub)]
+
 use hull_sync::{
     ClientMessage, ClientSession, ClientVersion, Instant, Outgoing, OutgoingFrames, ServerMessage, Session,
     SessionId,

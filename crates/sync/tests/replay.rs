@@ -1,6 +1,9 @@
 //! Both halves against each other over a wire that is cut at every event: each mutation is applied once, each
 //! request ends once, every snapshot is whole, and every subscription is right again.
 
+// A test says that something is wrong by failing.
+#![allow(clippy::unwrap_used, clippy::panic, unreachable_pub)]
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 

@@ -144,7 +144,9 @@ impl<I> Requests<I> {
         if count > self.pinged {
             return;
         }
-        while let Some((_, request)) = self.unconfirmed.pop_front_if(|(place, _)| *place <= count) {
+        while let Some((_, request)) = self.unconfirmed.front().copied().filter(|(place, _)| *place <= count)
+        {
+            self.unconfirmed.pop_front();
             let (word, bit) = slot(request);
             self.taken[word] &= !bit;
         }
