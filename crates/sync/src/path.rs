@@ -2,7 +2,7 @@
 //!
 //! A path is split at its last `:`; without one the function is `default`. A trailing `.js` of the module is
 //! dropped. The parts of a module are `[A-Za-z0-9_.]`, at most 64 characters, with a letter or a digit among
-//! them; a function is an identifier of at most 64 characters.
+//! them; a function is an identifier of at most 64 characters. A path has at most 1,024 bytes.
 
 use std::fmt;
 
@@ -35,6 +35,7 @@ impl PathError {
 }
 
 const PART_CHARS: usize = 64;
+const PATH_BYTES: usize = 1_024;
 
 fn is_module_part(part: &str) -> bool {
     part.len() <= PART_CHARS
@@ -54,7 +55,7 @@ impl FunctionPath {
     pub fn parse(text: &str) -> Result<Self, PathError> {
         let (module, function) = text.rsplit_once(':').unwrap_or((text, "default"));
         let module = module.strip_suffix(".js").unwrap_or(module);
-        if module.is_empty() || !module.split('/').all(is_module_part) {
+        if text.len() > PATH_BYTES || !module.split('/').all(is_module_part) {
             return Err(PathError::Module(excerpt(text)));
         }
         if !is_identifier(function) {
@@ -117,6 +118,7 @@ mod tests {
 
     #[test]
     fn bad_paths_are_told_apart() {
+        assert!(FunctionPath::parse(&"a/".repeat(600)).is_err());
         for text in ["", ":f", "a//b:f", "../a:f", "my-mod:f", "/a:f", "a b:f", "é:f", ".js:f"] {
             assert!(matches!(FunctionPath::parse(text), Err(PathError::Module(_))), "{text}");
         }

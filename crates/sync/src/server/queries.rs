@@ -20,8 +20,10 @@ use crate::write::{self, Clocks};
 use super::requests::read_call;
 use super::{Effect, SubscriptionId};
 
-/// How many queries one connection may have.
+/// How many queries one connection may have, and how many changes of them may wait to be told.
 const QUERIES: usize = 16_384;
+/// How many bytes of arguments and journals they may have.
+const QUERY_BYTES: usize = 64 << 20;
 
 #[derive(Debug)]
 struct Query {
@@ -30,8 +32,12 @@ struct Query {
     /// What runs; none for a query that failed before it could.
     call: Option<(FunctionPath, Packed)>,
     journal: Option<Arc<str>>,
+    /// What the client's declaration of it takes.
+    bytes: usize,
     generation: u32,
     answered: bool,
+    /// Whether it is in the list of those with news.
+    listed: bool,
     /// What the client has.
     sent: Option<Arc<QueryResult>>,
     /// What it is to be told.
@@ -47,8 +53,9 @@ pub(super) struct Queries {
     ahead: Vec<u32>,
     /// Queries removed since, each with the version that did it.
     removed: Vec<(u32, u32)>,
-    /// Queries with news, in no order, maybe with some that have none any more.
+    /// Queries with news, in no order, and some that have none any more.
     dirty: Vec<u32>,
+    bytes: usize,
     generations: u32,
     live: usize,
     unanswered: usize,
@@ -67,6 +74,9 @@ impl Queries {
         if base != self.declared || new <= base {
             return Err(Close::internal("ModifyQuerySet is based on another version of the query set"));
         }
+        if self.ahead.len().max(self.removed.len()).max(self.dirty.len()) > QUERIES {
+            return Err(Close::too_many_requests("too many changes of the query set wait to be told"));
+        }
         self.declared = new;
         self.ahead.push(new);
         for change in changes {
@@ -75,7 +85,9 @@ impl Queries {
                     if self.by_id.contains_key(&query) {
                         return Err(Close::internal("ModifyQuerySet adds a query id that is in use"));
                     }
-                    if self.by_id.len() >= QUERIES {
+                    let bytes = args.len() + path.len() + journal.as_ref().map_or(0, |journal| journal.len());
+                    self.bytes += bytes;
+                    if self.by_id.len() >= QUERIES || self.bytes > QUERY_BYTES {
                         return Err(Close::too_many_requests("too many queries of one connection"));
                     }
                     let journal: Option<Arc<str>> = journal.map(|journal| journal.into());
@@ -85,12 +97,21 @@ impl Queries {
                             (None, Some(Arc::new(QueryResult::failed(&failure, &[], journal.clone()))))
                         }
                     };
-                    if news.is_some() {
+                    let answered = news.is_some();
+                    if answered {
                         self.dirty.push(query);
                     }
-                    let answered = news.is_some();
-                    let mut added =
-                        Query { added: new, call, journal, generation: 0, answered, sent: None, news };
+                    let mut added = Query {
+                        added: new,
+                        call,
+                        journal,
+                        bytes,
+                        generation: 0,
+                        answered,
+                        listed: answered,
+                        sent: None,
+                        news,
+                    };
                     if !answered {
                         self.unanswered += 1;
                         self.live += 1;
@@ -104,6 +125,7 @@ impl Queries {
                     let Some(removed) = self.by_id.remove(&query) else {
                         return Err(Close::internal("ModifyQuerySet removes a query id that is not in use"));
                     };
+                    self.bytes -= removed.bytes;
                     if !removed.answered {
                         self.unanswered -= 1;
                     }
@@ -147,7 +169,10 @@ impl Queries {
         if query.sent.as_ref().is_some_and(|sent| sent.is_same(&result)) {
             query.sent = Some(result);
             query.news = None;
-        } else if query.news.replace(result).is_none() {
+            return;
+        }
+        query.news = Some(result);
+        if !std::mem::replace(&mut query.listed, true) {
             self.dirty.push(subscription.query);
         }
     }
@@ -214,8 +239,9 @@ impl Queries {
         let by_id = &mut self.by_id;
         self.dirty.retain(|id| {
             let Some(query) = by_id.get_mut(id) else { return false };
-            if query.added > end.query_set {
-                return query.news.is_some();
+            query.listed = query.news.is_some() && query.added > end.query_set;
+            if query.listed {
+                return true;
             }
             if let Some(news) = query.news.take() {
                 comma(out);

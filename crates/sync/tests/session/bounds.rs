@@ -1,0 +1,65 @@
+//! What a client that asks for too much, or never reads, can make a session hold.
+
+use serde_json::json;
+
+use crate::harness::*;
+
+#[test]
+fn queries_and_their_bytes_are_bounded() {
+    let mut peer = Peer::connected();
+    let many: Vec<u32> = (0..16_385).collect();
+    peer.modify(0, &many, &[]);
+    assert_eq!(peer.closed().1.code, 1013);
+
+    let mut peer = Peer::connected();
+    let large = "x".repeat(15 << 20);
+    for id in 0..5 {
+        let add = json!({"type": "Add", "queryId": id, "udfPath": "m:q", "args": [{"a": large}]});
+        peer.say(json!({"type": "ModifyQuerySet", "baseVersion": id, "newVersion": id + 1, "modifications": [add]}));
+    }
+    assert_eq!(peer.closed().1.code, 1013);
+}
+
+#[test]
+fn changes_that_nobody_hears_are_bounded() {
+    let mut peer = Peer::connected();
+    let mut base = 0;
+    while !peer.session.is_ending() {
+        peer.modify(base, &[1], &[]);
+        peer.modify(base + 1, &[], &[1]);
+        peer.effects();
+        base += 2;
+        assert!(base < 40_000);
+    }
+    assert_eq!(peer.closed().1.code, 1013);
+}
+
+#[test]
+fn actions_whose_answers_nobody_reads_are_bounded() {
+    let mut peer = Peer::connected();
+    for request in 0..1_001 {
+        peer.say(json!({"type": "Action", "requestId": request, "udfPath": "m:f", "args": [{}]}));
+        for effect in peer.effects() {
+            if let hull_sync::Effect::RunAction { request, .. } = effect {
+                peer.session.action_finished(request, Ok("null"), &[]);
+            }
+        }
+    }
+    assert_eq!(peer.closed().1.code, 1013);
+}
+
+#[test]
+fn a_result_that_comes_and_goes_unheard_leaves_no_trace() {
+    let mut peer = Peer::connected();
+    peer.modify(0, &[1], &[]);
+    let id = peer.subscribed()[0];
+    peer.step(11, &[(id, "1")]);
+    peer.hear();
+    for round in 0..100 {
+        peer.step(12 + 2 * round, &[(id, "2")]);
+        peer.step(13 + 2 * round, &[(id, "1")]);
+    }
+    assert!(peer.hear().is_empty());
+    peer.step(300, &[(id, "2")]);
+    assert_eq!(news(&peer.hear_transition()), [updated(1, "2")]);
+}
