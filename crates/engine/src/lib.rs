@@ -1,4 +1,62 @@
 //! Snapshots, optimistic transactions, indexes and the commit log over sled.
+//!
+//! Everything that can be read is a key range in one ordered keyspace. A read leaves the ranges it covered (the
+//! [`ReadSet`]), a write leaves the keys it changed (the [`CommitKeys`]), and their overlap, checked in one place, means a
+//! conflict, a live query to run again, or a stale result.
+//!
+//! ```text
+//! Engine ── begin ──► Transaction ── get, scan, insert, patch, replace, delete ──► commit ──► Committed
+//!    │                                                                                │
+//!    └── on_group: what became durable, in order ◄── CommitLog ◄──────────────────────┘
+//! ```
+//! All calls block and none needs a runtime. Reads of resident tables are walks of maps in memory; others read storage.
 
+mod backfill;
+mod catalog;
+mod checkpoint;
+mod clock;
+mod commit;
+mod document;
+mod edit;
+mod engine;
+mod error;
+mod key;
+mod limits;
+mod line;
 pub mod log;
+mod maintenance;
+mod metrics;
+mod options;
+mod overlap;
+mod overlay;
+mod read_set;
+mod record;
+mod replay;
+mod residency;
+mod scan;
+mod schema_change;
+mod slot;
+mod snapshot;
 pub mod storage;
+mod transaction;
+mod writes;
+
+pub use catalog::{BY_CREATION_TIME, BY_ID};
+pub use checkpoint::CheckpointStep;
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use commit::Committed;
+pub use document::Document;
+pub use engine::{Engine, Group, GroupCallback, ReadAt};
+pub use error::{BeginError, CommitError, OpenError, SchemaChangeError, TxError};
+pub use hull_model::KeyRange;
+pub use key::{Key, Keyspace};
+pub use limits::{FIRST_TABLE_NUMBER, Limits, MAX_DOCUMENT_NESTING, MAX_DOCUMENT_SIZE, MAX_TABLES, Usage};
+pub use line::{Clearance, Place};
+pub use metrics::EngineMetrics;
+pub use options::Options;
+pub use overlap::{CommitKeys, ConflictKey, IntervalIndex};
+pub use read_set::{End, Interval, ReadSet};
+pub use scan::{Order, Scan, SystemScan};
+pub use schema_change::Progress;
+pub use transaction::Transaction;
+pub use writes::Savepoint;

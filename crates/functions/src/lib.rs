@@ -1,1 +1,50 @@
 //! Queries and mutations written in Rust, run with retry and kept live.
+//!
+//! A function is handed a context ([`QueryCtx`], [`MutationCtx`]) and returns a [`Result`]. An [`App`] registers
+//! functions by module. A [`Runner`] runs them on an engine; [`LiveQueries`] keeps the results of queries up to date.
+//! This crate knows no sockets and no protocol.
+
+mod app;
+mod context;
+mod db;
+mod error;
+mod identity;
+mod live;
+mod log_lines;
+mod outcome;
+mod path;
+mod private;
+mod registry;
+mod request;
+mod run;
+mod runner;
+mod test_app;
+mod watchdog;
+
+pub use app::{App, Module};
+pub use context::{MutationCtx, QueryCtx};
+pub use db::{
+    Conditions, DatabaseReader, DatabaseWriter, Documents, EvalError, Expression, Order, Query,
+    TableDocuments, TableQuery, TableReader, TableWriter, field, literal, undefined,
+};
+pub use error::{ConvexError, Error, FunctionError, Result};
+pub use identity::{Identity, UserIdentity};
+pub use live::{CACHE_BYTES, LiveMetrics, LiveQueries, LiveSession, QueryKey, Rerun, Step};
+pub use log_lines::LogLines;
+pub use outcome::{MutationOutcome, Observed, QueryOutcome, QueryResult};
+pub use path::{canonical_path, display_path};
+pub use registry::{AppError, Function, Registry};
+pub use request::RequestId;
+pub use runner::{MutationRequest, QueryRequest, RunError, Runner};
+pub use test_app::{TestApp, TestAppError, TestSession};
+pub use watchdog::OnStuck;
+
+/// What the macros expand to; not for use by hand.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::private::{BoxFuture, Error, FunctionDef, mutation, query};
+}
+
+pub use hull_macros::{functions, internal_mutation, internal_query, mutation, query};
+pub use hull_model as model;
+pub use hull_value as value;

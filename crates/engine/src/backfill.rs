@@ -1,0 +1,127 @@
+//! Filling new indexes over existing documents, and removing what dropped ones have left.
+//!
+//! A fill is a row of ordinary transactions of at most 200 documents: the page is in the read set, and the place where
+//! the next page begins is saved in the same commit. So it competes with writers like anybody else, and a crash
+//! loses at most one page.
+
+use std::sync::Arc;
+
+use hull_model::KeyRange;
+
+use crate::catalog::{BY_CREATION_TIME, DROPPED, row, table_key};
+use crate::engine::{Engine, Inner};
+use crate::error::{SchemaChangeError, TxError};
+use crate::key::{Keyspace, key, storage_end, storage_key, successor};
+use crate::scan::Order;
+use crate::schema_change::{Progress, commit_change};
+use crate::storage::{Batch, MAX_BATCH_KEYS};
+use crate::transaction::Transaction;
+use crate::writes::Filled;
+
+/// Documents in one transaction of a fill.
+const PAGE: usize = 200;
+
+/// Fills every index that is not filled yet.
+pub(crate) fn fill_indexes(
+    engine: &Engine,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), SchemaChangeError> {
+    let catalog = engine.inner.newest_catalog();
+    let mut unfilled: Vec<(String, Keyspace, String)> = Vec::new();
+    for table in catalog.tables() {
+        for index in table.indexes.iter().filter(|i| !i.ready) {
+            let name = index.names.first().cloned().unwrap_or_default();
+            unfilled.push((table.name.clone(), index.spec.keyspace, name));
+        }
+    }
+    unfilled.sort();
+    for (table, keyspace, index) in unfilled {
+        let mut documents = 0;
+        loop {
+            let (mut count, mut more) = (0, false);
+            commit_change(&engine.inner, |transaction| {
+                (count, more) = fill_page(transaction, &table, keyspace)?;
+                Ok(true)
+            })?;
+            documents += count;
+            progress(Progress::Filling { table: table.clone(), index: index.clone(), documents });
+            if !more {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Enters one page into an index; returns how many documents it had, and whether there are more.
+fn fill_page(transaction: &mut Transaction, table: &str, keyspace: Keyspace) -> Result<(u64, bool), TxError> {
+    let Some(info) = transaction.table_named(table) else { return Ok((0, false)) };
+    let mut changed = info.row.clone();
+    let Some(index) = changed.indexes.iter_mut().find(|i| i.keyspace == keyspace.0) else {
+        return Ok((0, false));
+    };
+    let Some(start) = index.backfill.clone() else { return Ok((0, false)) };
+    let range = KeyRange { start, end: None };
+    let mut scan = transaction.scan(table, BY_CREATION_TIME, &range, Order::Asc)?;
+    let mut next = None;
+    let mut count = 0;
+    for _ in 0..PAGE {
+        let row = transaction.next_row(&mut scan)?;
+        next = row.as_ref().map(|(k, _)| successor(k).to_vec());
+        let Some((_, read)) = row else { break };
+        count += 1;
+        transaction.writes.filled.push(Filled {
+            table: info.clone(),
+            keyspace,
+            slot: read.slot,
+            ts: read.ts,
+            document: read.document,
+        });
+    }
+    let more = next.is_some();
+    index.backfill = next;
+    transaction.put_catalog(vec![(table_key(table), Some(row(&changed)?))])?;
+    Ok((count, more))
+}
+
+impl Inner {
+    /// Removes the rows of dropped indexes, a batch at a time, once no snapshot can read them any more.
+    pub(crate) fn clean_dropped(self: &Arc<Self>) -> Result<(), TxError> {
+        let catalog = self.newest_catalog();
+        let Some(dropped) = catalog.dropped.first().copied() else { return Ok(()) };
+        if !self.trim_catalogs(self.snapshots.floor()) {
+            return Ok(());
+        }
+        for table in catalog.tables() {
+            table.store.set_indexes(&table.specs());
+        }
+        let keyspace = Keyspace(dropped);
+        let (start, end) = (storage_key(keyspace, b""), storage_end(keyspace));
+        {
+            // No batch of a checkpoint may come between.
+            let _checkpoints = self.checkpoints.lock();
+            let chunk = self.storage.range(&start, Some(&end), false, MAX_BATCH_KEYS, 1 << 19)?;
+            if !chunk.entries.is_empty() {
+                let mut batch = Batch::new();
+                chunk.entries.into_iter().for_each(|(k, _)| batch.delete(k));
+                self.storage.apply(batch)?;
+                return Ok(self.storage.sync()?);
+            }
+        }
+        let result = commit_change(self, |transaction| {
+            let mut left = transaction.catalog.dropped.clone();
+            left.retain(|k| *k != dropped);
+            transaction.reads.add_point(Keyspace::CATALOG, DROPPED);
+            transaction.put_catalog(vec![(key(DROPPED), Some(row(&left)?))])?;
+            Ok(true)
+        });
+        match result {
+            Err(SchemaChangeError::Transaction(e)) => Err(e),
+            Err(error) => {
+                tracing::debug!(%error, "a dropped index is forgotten later");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+}

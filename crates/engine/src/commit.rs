@@ -1,0 +1,284 @@
+//! Committing: one short critical section that checks, orders, logs and publishes a transaction.
+//!
+//! Guarantee: a transaction commits only if no commit since its snapshot changed what it read, so the commits'
+//! timestamps are an order in which running them one after another gives the same answers. `ordered` is published
+//! last, so a snapshot sees a commit whole or not at all.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use hull_value::Timestamp;
+use smallvec::SmallVec;
+
+use crate::catalog::CatalogChanges;
+use crate::engine::{Engine, Inner};
+use crate::error::CommitError;
+use crate::key::Keyspace;
+use crate::log::{AppendError, Head};
+use crate::overlap::CommitKeys;
+use crate::overlay::{Change, Dirty, KeyChange, Residency, Write};
+use crate::read_set::ReadSet;
+use crate::record;
+use crate::slot::Version;
+use crate::transaction::Transaction;
+use crate::writes::{Filled, Pending};
+
+/// A transaction that took place.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    /// When: its own timestamp, or that of its snapshot if it wrote nothing. No answer may leave before this is durable.
+    pub ts: Timestamp,
+    /// The keys it changed; `None` if it wrote nothing.
+    pub keys: Option<Arc<CommitKeys>>,
+}
+
+/// What the commit lock protects.
+#[derive(Debug, Default)]
+pub(crate) struct CommitState {
+    pub(crate) head: Head,
+    /// The commits since `recent_start`, oldest first.
+    pub(crate) recent: VecDeque<Arc<CommitKeys>>,
+    pub(crate) recent_start: Timestamp,
+    pub(crate) recent_bytes: u64,
+    /// The commits that are not told of as durable.
+    pub(crate) undelivered: VecDeque<Arc<CommitKeys>>,
+    /// What storage lacks.
+    pub(crate) dirty: Vec<Dirty>,
+    /// Bytes that storage lacks, estimated.
+    pub(crate) dirty_bytes: u64,
+    pub(crate) closed: bool,
+}
+
+impl CommitState {
+    /// The commits after `ts`, oldest first.
+    fn since(&self, ts: Timestamp) -> impl Iterator<Item = &Arc<CommitKeys>> {
+        let newer = self.recent.iter().rev().take_while(|c| c.ts > ts).count();
+        self.recent.range(self.recent.len() - newer..)
+    }
+}
+
+/// More commits than this since the snapshot are checked before taking the lock.
+const CHECK_OUTSIDE: usize = 64;
+
+impl Engine {
+    /// Commits a transaction. When this returns the commit is ordered; it is durable once [`Engine::durable`] has
+    /// reached its timestamp.
+    pub fn commit(&self, transaction: Transaction) -> Result<Committed, CommitError> {
+        let inner = &*self.inner;
+        if inner.failed.load(Ordering::Acquire) {
+            return Err(CommitError::LogFailed);
+        }
+        let Transaction { snapshot, mut reads, writes, .. } = transaction;
+        let snapshot_ts = snapshot.ts();
+        let mut prepared: Vec<Write> = Vec::with_capacity(writes.list.len() + writes.filled.len());
+        let mut keys = CommitKeys::new();
+        let mut catalog: CatalogChanges = Vec::new();
+        for pending in writes.list {
+            if pending.is_effective() {
+                if pending.table.by_id == Keyspace::CATALOG {
+                    catalog.push((pending.key.clone(), pending.new.clone()));
+                }
+                prepared.push(prepare(pending, &mut keys));
+            }
+        }
+        for filled in writes.filled {
+            prepared.push(prepare_filled(filled, &mut keys));
+        }
+        if prepared.is_empty() {
+            return Ok(Committed { ts: snapshot_ts, keys: None });
+        }
+        if !catalog.is_empty() {
+            prepared.sort_by_key(|w| w.store.by_id != Keyspace::CATALOG);
+        }
+        let record = record::encode(&prepared);
+        let mut keys = Arc::new(keys);
+        reads.seal();
+        let checked = inner.check_outside(&reads, snapshot_ts)?;
+
+        let mut guard = inner.commit.lock();
+        let state = &mut *guard;
+        inner.check(state, &reads, checked)?;
+        if state.closed {
+            return Err(CommitError::ShuttingDown);
+        }
+        let next_catalog = if catalog.is_empty() {
+            None
+        } else {
+            // Fails before anything is written.
+            let next = inner.newest_catalog().with(&catalog, Residency::Complete);
+            Some(next.map_err(|e| CommitError::Refused(e.to_string()))?)
+        };
+        let ts = Timestamp((state.head.timestamp.0 + 1).max(inner.clock.now().0));
+        state.head = match inner.log.append(state.head, ts, &record) {
+            Ok(head) => head,
+            Err(AppendError::DiskFull) => return Err(CommitError::DiskFull),
+            Err(AppendError::Failed(_) | AppendError::HeadMoved(_)) => {
+                inner.failed.store(true, Ordering::Release);
+                return Err(CommitError::LogFailed);
+            }
+        };
+        if let Some(next) = next_catalog {
+            inner.publish_catalog(ts, next);
+        }
+        let floor = Timestamp(inner.trim_floor.load(Ordering::Acquire));
+        let mut superseded = 0;
+        for mut write in prepared {
+            // A table that this commit makes has got its place only now.
+            if !write.store.by_id.is_system()
+                && !catalog.is_empty()
+                && let Some(table) = inner.newest_catalog().of_keyspace(write.store.by_id)
+            {
+                write.store = table.store.clone();
+            }
+            let store = write.store.clone();
+            let applied = store.apply(write, ts, floor, &mut state.dirty);
+            superseded += applied.superseded;
+            state.dirty_bytes += applied.dirtied as u64;
+        }
+        if let Some(keys) = Arc::get_mut(&mut keys) {
+            keys.ts = ts;
+            keys.superseded = u32::try_from(superseded).unwrap_or(u32::MAX);
+        }
+        state.recent_bytes += inner.history_cost(&keys);
+        state.recent.push_back(keys.clone());
+        state.undelivered.push_back(keys.clone());
+        inner.trim_recent(state);
+        inner.dirty_bytes.store(state.dirty_bytes, Ordering::Relaxed);
+        inner.ordered.store(ts.0, Ordering::Release);
+        drop(guard);
+        inner.commits.fetch_add(1, Ordering::Relaxed);
+        drop(snapshot);
+        Ok(Committed { ts, keys: Some(keys) })
+    }
+
+    /// Whether a transaction that read `reads` as of `since` would read the same at the newest commit. `None` if
+    /// that cannot be told any more.
+    pub fn is_unchanged(&self, reads: &ReadSet, since: Timestamp) -> Option<bool> {
+        let state = self.inner.commit.lock();
+        if since < state.recent_start {
+            return None;
+        }
+        Some(!state.since(since).any(|commit| reads.touches(commit)))
+    }
+}
+
+impl Inner {
+    /// Checks all but the last commits without holding the lock for long; returns up to where.
+    fn check_outside(&self, reads: &ReadSet, mut from: Timestamp) -> Result<Timestamp, CommitError> {
+        loop {
+            let state = self.commit.lock();
+            if from < state.recent_start {
+                return Err(CommitError::OutOfRetention);
+            }
+            let newer = state.recent.iter().rev().take_while(|c| c.ts > from).take(CHECK_OUTSIDE + 1).count();
+            if newer <= CHECK_OUTSIDE {
+                return Ok(from);
+            }
+            let first = state.recent.partition_point(|c| c.ts <= from);
+            let some: Vec<_> = state.recent.range(first..).take(4096).cloned().collect();
+            drop(state);
+            for commit in &some {
+                self.conflict(reads, commit)?;
+                from = commit.ts;
+            }
+        }
+    }
+
+    fn check(&self, state: &CommitState, reads: &ReadSet, from: Timestamp) -> Result<(), CommitError> {
+        if from < state.recent_start {
+            return Err(CommitError::OutOfRetention);
+        }
+        for commit in state.recent.iter().rev().take_while(|c| c.ts > from) {
+            self.conflict(reads, commit)?;
+        }
+        Ok(())
+    }
+
+    fn conflict(&self, reads: &ReadSet, commit: &CommitKeys) -> Result<(), CommitError> {
+        match reads.conflict(commit) {
+            Some(key) => {
+                self.conflicts.fetch_add(1, Ordering::Relaxed);
+                Err(CommitError::Conflict(key))
+            }
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn history_cost(&self, keys: &CommitKeys) -> u64 {
+        keys.memory() as u64 + u64::from(keys.superseded)
+    }
+
+    /// Drops the oldest commits beyond the bounds on history, a few at a time.
+    pub(crate) fn trim_recent(&self, state: &mut CommitState) {
+        let oldest_by_time = state.head.timestamp.0.saturating_sub(HISTORY_NANOSECONDS);
+        let durable = self.durable.load(Ordering::Acquire);
+        for _ in 0..4 {
+            let Some(first) = state.recent.front() else { return };
+            let kept = first.ts.0 > oldest_by_time && state.recent_bytes <= self.history_budget;
+            if kept || first.ts.0 > durable {
+                return;
+            }
+            let cost = self.history_cost(first);
+            state.recent_start = first.ts;
+            state.recent_bytes = state.recent_bytes.saturating_sub(cost);
+            state.recent.pop_front();
+        }
+    }
+}
+
+/// History is kept this long at most.
+pub(crate) const HISTORY_NANOSECONDS: u64 = 30_000_000_000;
+
+/// Works out the index keys that a write changes.
+fn prepare(pending: Pending, keys: &mut CommitKeys) -> Write {
+    let Pending { table, key, slot, base, new, .. } = pending;
+    keys.push(table.by_id, &key);
+    let mut changes: SmallVec<[KeyChange; 3]> = SmallVec::new();
+    let mut buffer = Vec::with_capacity(64);
+    let old = base.as_ref().and_then(|b| b.document.as_ref());
+    for index in &table.indexes {
+        let before = old.map(|d| index.spec.key_of(d, &mut buffer));
+        let after = match (&new, &before) {
+            // The creation time never changes.
+            (Some(_), Some(before)) if index.spec.fields.is_empty() => Some(before.clone()),
+            (Some(d), _) => Some(index.spec.key_of(d, &mut buffer)),
+            (None, _) => None,
+        };
+        let keyspace = index.spec.keyspace;
+        let mut push = |change, key: crate::key::Key| {
+            keys.push(keyspace, &key);
+            changes.push(KeyChange { keyspace, change, key });
+        };
+        match (before, after) {
+            (Some(before), Some(after)) if before == after => push(Change::Kept, before),
+            (before, after) => {
+                if let Some(before) = before {
+                    push(Change::Lost, before);
+                }
+                if let Some(after) = after {
+                    push(Change::Gained, after);
+                }
+            }
+        }
+    }
+    Write { store: table.store.clone(), key, slot, base, new: Some(new), keys: changes }
+}
+
+/// Prepares an index entry that a backfill adds.
+fn prepare_filled(filled: Filled, keys: &mut CommitKeys) -> Write {
+    let Filled { table, keyspace, slot, ts, document } = filled;
+    let mut changes: SmallVec<[KeyChange; 3]> = SmallVec::new();
+    let mut buffer = Vec::with_capacity(64);
+    for index in &table.indexes {
+        let key = index.spec.key_of(&document, &mut buffer);
+        let change = if index.spec.keyspace == keyspace { Change::Gained } else { Change::Kept };
+        if change == Change::Gained {
+            keys.push(keyspace, &key);
+        }
+        changes.push(KeyChange { keyspace: index.spec.keyspace, change, key });
+    }
+    let key = crate::key::key(&document.id.internal.0);
+    let base = Some(Version { ts, document: Some(document) });
+    Write { store: table.store.clone(), key, slot, base, new: None, keys: changes }
+}

@@ -1,0 +1,74 @@
+//! Keys: every index of every table is a numbered keyspace of byte keys in one order.
+//!
+//! In storage a key is written as `0x01000000 + keyspace (4 bytes, big endian) ++ key`. A `by_id` keyspace is keyed by the 16
+//! inner bytes of the id; any other index by the sort keys of its fields, then of `_creationTime`, then the 16 bytes.
+
+use smallvec::SmallVec;
+
+/// The number of one keyspace: an index of a table, or one of the engine's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Keyspace(pub u32);
+
+impl Keyspace {
+    /// The engine's own notes in storage, such as the last checkpoint; the only keyspace not in the log.
+    pub(crate) const META: Keyspace = Keyspace(0);
+    /// Tables, indexes and the schema.
+    pub const CATALOG: Keyspace = Keyspace(1);
+    /// Answers to mutations of a session, keyed by session (16 bytes) and slot (2 bytes).
+    pub const SESSIONS: Keyspace = Keyspace(2);
+    /// Hashes of admin keys, keyed by name.
+    pub const ADMIN_KEYS: Keyspace = Keyspace(3);
+    /// Whatever a crate above keeps for itself, keyed by names of its choice.
+    pub const NOTES: Keyspace = Keyspace(4);
+    /// The first number given to an index of a user table.
+    pub(crate) const FIRST_USER: Keyspace = Keyspace(16);
+
+    /// Whether this keyspace belongs to the engine and not to a table.
+    pub fn is_system(self) -> bool {
+        self < Self::FIRST_USER
+    }
+}
+
+/// A key inside a keyspace. Keys of up to 40 bytes are kept inline.
+pub type Key = SmallVec<[u8; 40]>;
+
+/// A key from bytes.
+pub(crate) fn key(bytes: &[u8]) -> Key {
+    Key::from_slice(bytes)
+}
+
+/// The smallest key above `bytes`.
+pub(crate) fn successor(bytes: &[u8]) -> Key {
+    let mut k = Key::with_capacity(bytes.len() + 1);
+    k.extend_from_slice(bytes);
+    k.push(0);
+    k
+}
+
+/// What is added to keyspaces in storage, where the first bytes 0x00 and 0xFF are not ours.
+const STORED: u32 = 0x0100_0000;
+
+/// The storage key of `key` in `keyspace`.
+pub(crate) fn storage_key(keyspace: Keyspace, key: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(4 + key.len());
+    out.extend_from_slice(&(STORED + keyspace.0).to_be_bytes());
+    out.extend_from_slice(key);
+    out
+}
+
+/// The first storage key above every key of `keyspace`.
+pub(crate) fn storage_end(keyspace: Keyspace) -> Vec<u8> {
+    (STORED + keyspace.0 + 1).to_be_bytes().to_vec()
+}
+
+/// The first key above every key that begins with `prefix`; `None` when there is none.
+pub(crate) fn prefix_end(prefix: &[u8]) -> Option<Key> {
+    let mut end = key(prefix);
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            return Some(end);
+        }
+    }
+    None
+}

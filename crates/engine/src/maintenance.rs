@@ -1,0 +1,168 @@
+//! The background thread: trims history, takes checkpoints, loads and lets go of tables.
+//!
+//! It holds the engine weakly and ends with it. Everything it does can be done step by step without it, for tests.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use hull_value::Timestamp;
+
+use crate::checkpoint::CheckpointStep;
+use crate::engine::{Engine, Inner};
+use crate::error::OpenError;
+use crate::metrics::EngineMetrics;
+
+const TICK: Duration = Duration::from_millis(50);
+/// A checkpoint begins at least this often while there is something to write.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
+/// The pause between the batches of a checkpoint that is in no hurry.
+const PACE: Duration = Duration::from_millis(5);
+/// A checkpoint begins when the log keeps more than this.
+const LOG_BYTES: u64 = 256 << 20;
+
+/// Starts the thread.
+pub(crate) fn start(inner: &Arc<Inner>) -> Result<(), OpenError> {
+    let weak = Arc::downgrade(inner);
+    let spawned = std::thread::Builder::new().name("hull-maintenance".into()).spawn(move || run(&weak));
+    spawned.map(|_| ()).map_err(|error| OpenError::Io { directory: "thread".into(), error })
+}
+
+fn run(weak: &Weak<Inner>) {
+    let mut last = Instant::now();
+    let mut pause = TICK;
+    loop {
+        let Some(inner) = weak.upgrade() else { return };
+        {
+            let mut closing = inner.closing.lock();
+            if !*closing {
+                inner.wake.wait_for(&mut closing, pause);
+            }
+            if *closing {
+                return;
+            }
+        }
+        pause = inner.tick(&mut last);
+        drop(inner);
+    }
+}
+
+impl Inner {
+    /// One round of the background thread; returns how long to wait for the next.
+    fn tick(self: &Arc<Self>, last: &mut Instant) -> Duration {
+        let history_start = self.trim_history(false);
+        let share = self.memory_budget / 4;
+        let dirty = self.commit.lock().dirty_bytes;
+        let hurry = dirty > share / 4;
+        let due = dirty > 0 && last.elapsed() >= CHECKPOINT_EVERY || self.log.stats().kept_bytes > LOG_BYTES;
+        let mut pause = TICK;
+        if hurry || due || self.is_checkpointing() {
+            // History is the first thing to go.
+            let wanted = if hurry { self.trim_history(true) } else { history_start };
+            match self.checkpoint_step(wanted) {
+                Ok(CheckpointStep::More) => pause = if hurry { Duration::ZERO } else { PACE },
+                Ok(CheckpointStep::Done) => *last = Instant::now(),
+                Ok(CheckpointStep::Idle) => {}
+                Err(error) => {
+                    tracing::error!(%error, "a checkpoint failed and will be repeated");
+                    return Duration::from_secs(1);
+                }
+            }
+        }
+        match self.residency_step() {
+            Ok(true) => pause = pause.min(Duration::from_millis(1)),
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "a table could not be loaded"),
+        }
+        if let Err(error) = self.clean_dropped() {
+            tracing::warn!(%error, "dropped indexes could not be removed");
+        }
+        pause
+    }
+
+    /// Drops history beyond its bounds, or all of it; returns where it begins.
+    pub(crate) fn trim_history(&self, all: bool) -> Timestamp {
+        let durable = Timestamp(self.durable.load(Ordering::Acquire));
+        let mut dropped = Vec::new();
+        let mut state = self.commit.lock();
+        let by_time = Timestamp(
+            self.clock.now().0.max(state.head.timestamp.0).saturating_sub(crate::commit::HISTORY_NANOSECONDS),
+        );
+        let limit = if all { 0 } else { self.history_budget };
+        while dropped.len() < 10_000
+            && let Some(first) = state.recent.front()
+        {
+            let kept = first.ts > by_time && state.recent_bytes <= limit;
+            if kept || first.ts > durable {
+                break;
+            }
+            let cost = self.history_cost(first);
+            state.recent_start = first.ts;
+            state.recent_bytes = state.recent_bytes.saturating_sub(cost);
+            dropped.extend(state.recent.pop_front());
+        }
+        if state.recent.is_empty() && state.recent_start < by_time.min(durable) {
+            state.recent_start = by_time.min(durable);
+        }
+        let start = state.recent_start;
+        drop(state);
+        let floor = self.snapshots.raise_floor(start.min(durable));
+        self.trim_catalogs(floor);
+        if !self.is_checkpointing() {
+            self.trim_floor.fetch_max(floor.0, Ordering::AcqRel);
+        }
+        start
+    }
+}
+
+impl Engine {
+    /// One round of the background thread, for tests that run without it: trims history, and loads or lets go of a
+    /// chunk of a table. Returns whether there is more to load or let go.
+    pub fn maintain(&self) -> Result<bool, crate::error::TxError> {
+        self.inner.trim_history(false);
+        self.inner.clean_dropped()?;
+        self.inner.residency_step()
+    }
+
+    /// How long a commit should wait before it is made, so that checkpoints keep up: almost always not at all.
+    pub fn delay(&self) -> Duration {
+        let share = self.inner.memory_budget / 4;
+        let dirty = self.inner.dirty_bytes.load(Ordering::Relaxed);
+        if dirty <= share / 2 {
+            return Duration::ZERO;
+        }
+        // None at half of the share, 20 ms at all of it, and on.
+        let missing = (dirty - share / 2) as f64 / (share / 2).max(1) as f64;
+        Duration::from_secs_f64((missing * 0.02).min(0.5))
+    }
+
+    /// Figures about the engine.
+    pub fn metrics(&self) -> EngineMetrics {
+        let inner = &self.inner;
+        let (recent, dirty, history_start) = {
+            let state = inner.commit.lock();
+            (state.recent_bytes, state.dirty_bytes, state.recent_start)
+        };
+        let (resident_tables, tables) = inner.resident_tables();
+        let (storage, log) = (inner.storage.stats(), inner.log.stats());
+        EngineMetrics {
+            ordered: self.ordered(),
+            durable: self.durable(),
+            checkpoint: Timestamp(inner.checkpoint_ts.load(Ordering::Acquire)),
+            history_start,
+            commits: inner.commits.load(Ordering::Relaxed),
+            conflicts: inner.conflicts.load(Ordering::Relaxed),
+            checkpoints: inner.checkpoints_done.load(Ordering::Relaxed),
+            storage_failures: inner.storage_failures.load(Ordering::Relaxed),
+            overlay_bytes: inner.overlay_bytes(),
+            dirty_bytes: dirty,
+            history_bytes: recent,
+            resident_tables,
+            tables,
+            storage_bytes: storage.disk_bytes,
+            live_bytes: storage.live_bytes,
+            log_bytes: log.kept_bytes,
+            snapshots: inner.snapshots.live(),
+        }
+    }
+}

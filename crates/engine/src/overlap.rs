@@ -1,0 +1,356 @@
+//! The one overlap check: does a commit touch what was read?
+//!
+//! [`ReadSet::touches`] decides conflicts and stale results; [`IntervalIndex`] answers the same question for many
+//! read sets at once, at a cost that grows with what is touched. Both are tested against brute force.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use hull_value::Timestamp;
+use smallvec::SmallVec;
+
+use crate::key::{Key, Keyspace, key};
+use crate::read_set::{End, ReadSet};
+
+/// The keys that one commit changed: for each document its id, its keys before and its keys after in every index.
+#[derive(Clone, Debug, Default)]
+pub struct CommitKeys {
+    /// When the commit took place.
+    pub ts: Timestamp,
+    keys: Vec<(Keyspace, u32)>,
+    bytes: Vec<u8>,
+    /// Bytes of older versions that this commit left behind, for the bound on history.
+    pub(crate) superseded: u32,
+}
+
+impl CommitKeys {
+    /// No keys yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a key.
+    pub fn push(&mut self, keyspace: Keyspace, k: &[u8]) {
+        self.bytes.extend_from_slice(k);
+        self.keys.push((keyspace, self.bytes.len() as u32));
+    }
+
+    /// All keys.
+    pub fn iter(&self) -> impl Iterator<Item = (Keyspace, &[u8])> {
+        let mut start = 0;
+        self.keys.iter().map(move |&(keyspace, end)| {
+            let k = &self.bytes[start..end as usize];
+            start = end as usize;
+            (keyspace, k)
+        })
+    }
+
+    /// Whether the commit changed nothing.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    pub(crate) fn memory(&self) -> usize {
+        size_of::<Self>() + 16 + self.keys.capacity() * size_of::<(Keyspace, u32)>() + self.bytes.capacity()
+    }
+}
+
+/// What a conflict was about: the interval read (named by its start) that a later commit wrote into.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ConflictKey {
+    /// The keyspace of the interval.
+    pub keyspace: Keyspace,
+    /// The first key of the interval: of a document's id, or of an index range.
+    pub key: Key,
+}
+
+impl ReadSet {
+    /// Whether the commit changed a key that was read.
+    #[inline]
+    pub fn touches(&self, commit: &CommitKeys) -> bool {
+        commit.iter().any(|(keyspace, k)| self.find(keyspace, k).is_some())
+    }
+
+    /// The interval that the commit wrote into, if there is one.
+    pub fn conflict(&self, commit: &CommitKeys) -> Option<ConflictKey> {
+        commit.iter().find_map(|(keyspace, k)| {
+            self.find(keyspace, k).map(|i| ConflictKey { keyspace, key: i.start.clone() })
+        })
+    }
+}
+
+/// The intervals of many read sets, each with the subscriber it belongs to.
+#[derive(Debug)]
+pub struct IntervalIndex<S> {
+    keyspaces: HashMap<Keyspace, PerKeyspace<S>>,
+}
+
+#[derive(Debug)]
+struct PerKeyspace<S> {
+    points: HashMap<Key, SmallVec<[S; 2]>>,
+    ranges: Treap<S>,
+}
+
+impl<S> Default for IntervalIndex<S> {
+    fn default() -> Self {
+        Self { keyspaces: HashMap::new() }
+    }
+}
+
+impl<S: Clone + PartialEq> IntervalIndex<S> {
+    /// An empty index.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds every interval of `reads` for `subscriber`.
+    pub fn insert(&mut self, reads: &ReadSet, subscriber: S) {
+        for interval in &reads.intervals {
+            let per = self
+                .keyspaces
+                .entry(interval.keyspace)
+                .or_insert_with(|| PerKeyspace { points: HashMap::new(), ranges: Treap::default() });
+            match &interval.end {
+                End::Point => per.points.entry(interval.start.clone()).or_default().push(subscriber.clone()),
+                End::Before(end) => per.ranges.insert(&interval.start, Some(end), subscriber.clone()),
+                End::Unbounded => per.ranges.insert(&interval.start, None, subscriber.clone()),
+            }
+        }
+    }
+
+    /// Takes out what [`IntervalIndex::insert`] added for the same read set and subscriber.
+    pub fn remove(&mut self, reads: &ReadSet, subscriber: &S) {
+        for interval in &reads.intervals {
+            let Some(per) = self.keyspaces.get_mut(&interval.keyspace) else { continue };
+            match &interval.end {
+                End::Point => {
+                    if let Some(list) = per.points.get_mut(&interval.start) {
+                        if let Some(at) = list.iter().position(|s| s == subscriber) {
+                            list.swap_remove(at);
+                        }
+                        if list.is_empty() {
+                            per.points.remove(&interval.start);
+                        }
+                    }
+                }
+                End::Before(end) => per.ranges.remove(&interval.start, Some(end), subscriber),
+                End::Unbounded => per.ranges.remove(&interval.start, None, subscriber),
+            }
+            if per.points.is_empty() && per.ranges.root == NIL {
+                self.keyspaces.remove(&interval.keyspace);
+            }
+        }
+    }
+
+    /// Calls `hit` for every subscriber whose intervals hold a key of the commit; for one that several keys hit, several times.
+    pub fn stab(&self, commit: &CommitKeys, mut hit: impl FnMut(&S)) {
+        for (keyspace, k) in commit.iter() {
+            let Some(per) = self.keyspaces.get(&keyspace) else { continue };
+            if !per.points.is_empty()
+                && let Some(list) = per.points.get(&key(k))
+            {
+                list.iter().for_each(&mut hit);
+            }
+            per.ranges.stab(per.ranges.root, k, &mut hit);
+        }
+    }
+
+    /// Whether no interval is held.
+    pub fn is_empty(&self) -> bool {
+        self.keyspaces.is_empty()
+    }
+}
+
+const NIL: u32 = u32::MAX;
+
+/// An interval tree: a treap ordered by (start, end) whose nodes know the furthest end below them.
+#[derive(Debug)]
+struct Treap<S> {
+    nodes: Vec<Node<S>>,
+    free: Vec<u32>,
+    root: u32,
+    seed: u32,
+}
+
+#[derive(Debug)]
+struct Node<S> {
+    start: Key,
+    end: Option<Key>,
+    subscribers: SmallVec<[S; 2]>,
+    /// The node with the furthest end in this subtree.
+    furthest: u32,
+    priority: u32,
+    left: u32,
+    right: u32,
+}
+
+impl<S> Default for Treap<S> {
+    fn default() -> Self {
+        Self { nodes: Vec::new(), free: Vec::new(), root: NIL, seed: 0x9E37_79B9 }
+    }
+}
+
+fn compare_ends(a: Option<&Key>, b: Option<&Key>) -> Ordering {
+    match (a, b) {
+        (None, None) => Ordering::Equal,
+        (None, Some(_)) => Ordering::Greater,
+        (Some(_), None) => Ordering::Less,
+        (Some(a), Some(b)) => a.cmp(b),
+    }
+}
+
+impl<S: PartialEq> Treap<S> {
+    fn compare(&self, start: &Key, end: Option<&Key>, node: u32) -> Ordering {
+        let n = &self.nodes[node as usize];
+        start.cmp(&n.start).then_with(|| compare_ends(end, n.end.as_ref()))
+    }
+
+    fn update(&mut self, t: u32) {
+        let (left, right) = (self.nodes[t as usize].left, self.nodes[t as usize].right);
+        let mut best = t;
+        for child in [left, right] {
+            if child != NIL {
+                let candidate = self.nodes[child as usize].furthest;
+                let (a, b) =
+                    (self.nodes[candidate as usize].end.as_ref(), self.nodes[best as usize].end.as_ref());
+                if compare_ends(a, b) == Ordering::Greater {
+                    best = candidate;
+                }
+            }
+        }
+        self.nodes[t as usize].furthest = best;
+    }
+
+    /// Splits into the nodes below and the nodes above (start, end), which is in no node.
+    fn split(&mut self, t: u32, start: &Key, end: Option<&Key>) -> (u32, u32) {
+        if t == NIL {
+            return (NIL, NIL);
+        }
+        if self.compare(start, end, t) == Ordering::Greater {
+            let (low, high) = self.split(self.nodes[t as usize].right, start, end);
+            self.nodes[t as usize].right = low;
+            self.update(t);
+            (t, high)
+        } else {
+            let (low, high) = self.split(self.nodes[t as usize].left, start, end);
+            self.nodes[t as usize].left = high;
+            self.update(t);
+            (low, t)
+        }
+    }
+
+    fn merge(&mut self, low: u32, high: u32) -> u32 {
+        if low == NIL {
+            return high;
+        }
+        if high == NIL {
+            return low;
+        }
+        if self.nodes[low as usize].priority > self.nodes[high as usize].priority {
+            let merged = self.merge(self.nodes[low as usize].right, high);
+            self.nodes[low as usize].right = merged;
+            self.update(low);
+            low
+        } else {
+            let merged = self.merge(low, self.nodes[high as usize].left);
+            self.nodes[high as usize].left = merged;
+            self.update(high);
+            high
+        }
+    }
+
+    fn find(&self, start: &Key, end: Option<&Key>) -> u32 {
+        let mut t = self.root;
+        while t != NIL {
+            match self.compare(start, end, t) {
+                Ordering::Equal => break,
+                Ordering::Less => t = self.nodes[t as usize].left,
+                Ordering::Greater => t = self.nodes[t as usize].right,
+            }
+        }
+        t
+    }
+
+    fn insert(&mut self, start: &Key, end: Option<&Key>, subscriber: S) {
+        let found = self.find(start, end);
+        if found != NIL {
+            self.nodes[found as usize].subscribers.push(subscriber);
+            return;
+        }
+        self.seed ^= self.seed << 13;
+        self.seed ^= self.seed >> 17;
+        self.seed ^= self.seed << 5;
+        let mut subscribers = SmallVec::new();
+        subscribers.push(subscriber);
+        let node = Node {
+            start: start.clone(),
+            end: end.cloned(),
+            subscribers,
+            furthest: 0,
+            priority: self.seed,
+            left: NIL,
+            right: NIL,
+        };
+        let at = match self.free.pop() {
+            Some(at) => {
+                self.nodes[at as usize] = node;
+                at
+            }
+            None => {
+                self.nodes.push(node);
+                (self.nodes.len() - 1) as u32
+            }
+        };
+        self.nodes[at as usize].furthest = at;
+        let (low, high) = self.split(self.root, start, end);
+        let low = self.merge(low, at);
+        self.root = self.merge(low, high);
+    }
+
+    fn remove(&mut self, start: &Key, end: Option<&Key>, subscriber: &S) {
+        let found = self.find(start, end);
+        if found == NIL {
+            return;
+        }
+        let list = &mut self.nodes[found as usize].subscribers;
+        if let Some(at) = list.iter().position(|s| s == subscriber) {
+            list.swap_remove(at);
+        }
+        if list.is_empty() {
+            self.root = self.erase(self.root, start, end, found);
+            self.free.push(found);
+        }
+    }
+
+    fn erase(&mut self, t: u32, start: &Key, end: Option<&Key>, found: u32) -> u32 {
+        if t == found {
+            return self.merge(self.nodes[t as usize].left, self.nodes[t as usize].right);
+        }
+        if self.compare(start, end, t) == Ordering::Less {
+            let child = self.erase(self.nodes[t as usize].left, start, end, found);
+            self.nodes[t as usize].left = child;
+        } else {
+            let child = self.erase(self.nodes[t as usize].right, start, end, found);
+            self.nodes[t as usize].right = child;
+        }
+        self.update(t);
+        t
+    }
+
+    fn stab(&self, t: u32, k: &[u8], hit: &mut impl FnMut(&S)) {
+        if t == NIL {
+            return;
+        }
+        let node = &self.nodes[t as usize];
+        if self.nodes[node.furthest as usize].end.as_ref().is_some_and(|end| &end[..] <= k) {
+            return;
+        }
+        self.stab(node.left, k, hit);
+        if &node.start[..] <= k {
+            if node.end.as_ref().is_none_or(|end| k < &end[..]) {
+                node.subscribers.iter().for_each(&mut *hit);
+            }
+            self.stab(node.right, k, hit);
+        }
+    }
+}

@@ -1,0 +1,564 @@
+//! The overlay of one table: its documents and index entries in memory, as version chains.
+//!
+//! Guarantees: what a registered snapshot may see is here until it is in storage. A resident document has an entry in
+//! every index of its table, so that an overlay entry always decides over what storage holds for the same key.
+//! A *complete* table holds everything, and storage is never asked about it. Locks are taken in the order: commit,
+//! table, slot.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use hull_value::{FieldPath, TableNumber, Timestamp, ValueRef, write_sort_key};
+use parking_lot::RwLock;
+
+use crate::document::Document;
+use crate::key::{Key, Keyspace, key};
+use crate::slot::{SLOT_BYTES, Slot, Version};
+use crate::transaction::Read;
+
+/// What an index entry takes, with its place in the map.
+const ENTRY_BYTES: usize = 112;
+
+/// An index as the overlay needs it.
+#[derive(Clone, Debug)]
+pub(crate) struct IndexSpec {
+    pub(crate) keyspace: Keyspace,
+    pub(crate) fields: Arc<[FieldPath]>,
+}
+
+impl IndexSpec {
+    /// Writes the key of a document: its fields, its creation time, its id.
+    pub(crate) fn key_of(&self, document: &Document, buffer: &mut Vec<u8>) -> Key {
+        buffer.clear();
+        if let ValueRef::Object(object) = document.value.as_ref() {
+            for field in self.fields.iter() {
+                write_sort_key(object.get_path(field), buffer);
+            }
+        }
+        write_sort_key(Some(ValueRef::Float64(document.creation_time)), buffer);
+        buffer.extend_from_slice(&document.id.internal.0);
+        key(buffer)
+    }
+}
+
+/// How much of a table is in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Residency {
+    /// Everything.
+    Complete,
+    /// What storage lacks; and nothing clean is dropped, since the rest is on its way.
+    Loading,
+    /// What storage lacks.
+    Partial,
+}
+
+/// An index entry: whether the document of `slot` has this key, from when on.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    slot: Arc<Slot>,
+    since: Timestamp,
+    older: Option<Box<Vec<(Timestamp, bool)>>>,
+    present: bool,
+    dirty: bool,
+}
+
+impl Entry {
+    fn new(slot: Arc<Slot>, since: Timestamp, present: bool, dirty: bool) -> Self {
+        Self { slot, since, older: None, present, dirty }
+    }
+
+    fn at(&self, ts: Timestamp) -> Option<bool> {
+        if self.since <= ts {
+            return Some(self.present);
+        }
+        self.older
+            .as_ref()
+            .and_then(|o| o.iter().rev().find(|(since, _)| *since <= ts))
+            .map(|(_, present)| *present)
+    }
+
+    fn push(&mut self, since: Timestamp, present: bool, floor: Timestamp) {
+        if self.since > floor {
+            self.older.get_or_insert_default().push((self.since, self.present));
+            self.trim(floor);
+        } else {
+            // The one version that a snapshot at the floor may see.
+            self.older = Some(Box::new(vec![(self.since, self.present)]));
+        }
+        (self.since, self.present) = (since, present);
+    }
+
+    fn trim(&mut self, floor: Timestamp) {
+        if self.since <= floor {
+            self.older = None;
+        } else if let Some(older) = &mut self.older {
+            let drop = older.partition_point(|(since, _)| *since <= floor).saturating_sub(1);
+            older.drain(..drop);
+        }
+    }
+
+    fn is_settled(&self, ts: Timestamp) -> bool {
+        !self.dirty && self.older.is_none() && self.since <= ts
+    }
+}
+
+#[derive(Debug)]
+struct Index {
+    spec: IndexSpec,
+    entries: BTreeMap<Key, Entry>,
+}
+
+#[derive(Debug)]
+struct State {
+    residency: Residency,
+    documents: BTreeMap<Key, Arc<Slot>>,
+    indexes: Vec<Index>,
+}
+
+/// The overlay of one table.
+#[derive(Debug)]
+pub(crate) struct TableStore {
+    pub(crate) number: TableNumber,
+    pub(crate) by_id: Keyspace,
+    state: RwLock<State>,
+    bytes: AtomicI64,
+    /// Whether the table is too large to be loaded.
+    pub(crate) declined: AtomicBool,
+}
+
+/// What a write does to one index key of its document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// The key is the same before and after.
+    Kept,
+    /// The document has the key from now on.
+    Gained,
+    /// The document no longer has the key.
+    Lost,
+}
+
+/// One index key of a write.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyChange {
+    pub(crate) keyspace: Keyspace,
+    pub(crate) change: Change,
+    pub(crate) key: Key,
+}
+
+/// One document's part of a commit, ready to be applied.
+#[derive(Debug)]
+pub(crate) struct Write {
+    pub(crate) store: Arc<TableStore>,
+    pub(crate) key: Key,
+    pub(crate) slot: Option<Arc<Slot>>,
+    /// The version that was read, where the write needed to read one.
+    pub(crate) base: Option<Version>,
+    /// The new version; `None` within `Some` is a deletion, `None` leaves the document as it is.
+    pub(crate) new: Option<Option<Document>>,
+    pub(crate) keys: smallvec::SmallVec<[KeyChange; 3]>,
+}
+
+/// Something that storage lacks.
+#[derive(Debug)]
+pub(crate) struct Dirty {
+    pub(crate) store: Arc<TableStore>,
+    /// The `by_id` keyspace for the document itself.
+    pub(crate) keyspace: Keyspace,
+    pub(crate) key: Key,
+}
+
+/// What applying a write did to the memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Applied {
+    /// Bytes of the version that is no longer the newest.
+    pub(crate) superseded: usize,
+    /// Bytes that storage lacks since.
+    pub(crate) dirtied: usize,
+}
+
+/// A found document.
+pub(crate) enum Found {
+    /// It is here: the version and its slot.
+    Here(Arc<Slot>, Option<Document>, Timestamp),
+    /// There is none.
+    Absent,
+    /// Storage must be asked.
+    AskStorage,
+}
+
+/// One chunk of a scan of the overlay.
+pub(crate) struct Chunk {
+    /// Keys in scan order; `None` hides what storage holds under the key.
+    pub(crate) rows: Vec<(Key, Option<Read>)>,
+    /// Whether the range holds no more.
+    pub(crate) exhausted: bool,
+    /// Whether storage holds nothing beside it.
+    pub(crate) complete: bool,
+}
+
+impl TableStore {
+    pub(crate) fn new(
+        number: TableNumber,
+        by_id: Keyspace,
+        indexes: Vec<IndexSpec>,
+        residency: Residency,
+    ) -> Self {
+        let indexes = indexes.into_iter().map(|spec| Index { spec, entries: BTreeMap::new() }).collect();
+        Self {
+            number,
+            by_id,
+            state: RwLock::new(State { residency, documents: BTreeMap::new(), indexes }),
+            bytes: AtomicI64::new(0),
+            declined: AtomicBool::new(false),
+        }
+    }
+
+    /// Adds the indexes that are new.
+    pub(crate) fn add_indexes(&self, specs: &[IndexSpec]) {
+        let missing =
+            |state: &State, spec: &IndexSpec| !state.indexes.iter().any(|i| i.spec.keyspace == spec.keyspace);
+        if !specs.iter().any(|spec| missing(&self.state.read(), spec)) {
+            return;
+        }
+        let mut state = self.state.write();
+        for spec in specs {
+            if missing(&state, spec) {
+                state.indexes.push(Index { spec: spec.clone(), entries: BTreeMap::new() });
+            }
+        }
+    }
+
+    /// Takes over the indexes that the catalog declares, dropping those it no longer does.
+    pub(crate) fn set_indexes(&self, specs: &[IndexSpec]) {
+        let mut state = self.state.write();
+        let mut old = std::mem::take(&mut state.indexes);
+        for spec in specs {
+            let at = old.iter().position(|i| i.spec.keyspace == spec.keyspace);
+            let entries = at.map(|at| old.swap_remove(at).entries).unwrap_or_default();
+            state.indexes.push(Index { spec: spec.clone(), entries });
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed).max(0) as u64
+    }
+
+    fn grow(&self, bytes: isize) {
+        self.bytes.fetch_add(bytes as i64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn residency(&self) -> Residency {
+        self.state.read().residency
+    }
+
+    /// The document under `k` as of `ts`.
+    pub(crate) fn get(&self, k: &[u8], ts: Timestamp) -> Found {
+        let state = self.state.read();
+        if let Some(slot) = state.documents.get(k) {
+            match slot.at(ts) {
+                Some(version) => return Found::Here(slot.clone(), version.document, version.ts),
+                None if state.residency == Residency::Complete => return Found::Absent,
+                None => return Found::AskStorage,
+            }
+        }
+        if state.residency == Residency::Complete { Found::Absent } else { Found::AskStorage }
+    }
+
+    /// The next `limit` rows of the range in `keyspace`, which is `by_id` or an index.
+    pub(crate) fn scan(
+        &self,
+        keyspace: Keyspace,
+        start: &[u8],
+        end: Option<&[u8]>,
+        reverse: bool,
+        limit: usize,
+        ts: Timestamp,
+    ) -> Chunk {
+        let state = self.state.read();
+        let complete = state.residency == Residency::Complete;
+        let mut chunk = Chunk { rows: Vec::new(), exhausted: true, complete };
+        if end.is_some_and(|end| end <= start) {
+            return chunk;
+        }
+        let bounds = (Bound::Included(start), end.map_or(Bound::Unbounded, Bound::Excluded));
+        let mut take = |k: &Key, slot: &Arc<Slot>, present: bool| -> bool {
+            let version = if present { slot.at(ts) } else { None };
+            match version {
+                Some(Version { document: Some(document), ts }) => {
+                    chunk.rows.push((k.clone(), Some(Read { document, slot: Some(slot.clone()), ts })));
+                }
+                // A chain that begins later says nothing about storage.
+                None if present && keyspace == self.by_id => return true,
+                _ if complete => return true,
+                _ => chunk.rows.push((k.clone(), None)),
+            }
+            if chunk.rows.len() >= limit {
+                chunk.exhausted = false;
+            }
+            chunk.exhausted
+        };
+        if keyspace == self.by_id {
+            let mut range = state.documents.range::<[u8], _>(bounds);
+            if reverse {
+                range.rev().all(|(k, slot)| take(k, slot, true));
+            } else {
+                range.all(|(k, slot)| take(k, slot, true));
+            }
+        } else if let Some(index) = state.indexes.iter().find(|i| i.spec.keyspace == keyspace) {
+            let mut range = index.entries.range::<[u8], _>(bounds);
+            if reverse {
+                range.rev().all(|(k, e)| take(k, &e.slot, e.at(ts).unwrap_or(false)));
+            } else {
+                range.all(|(k, e)| take(k, &e.slot, e.at(ts).unwrap_or(false)));
+            }
+        }
+        chunk
+    }
+
+    /// Applies one write at `ts`, keeping what snapshots at `floor` or above may see.
+    pub(crate) fn apply(
+        self: &Arc<Self>,
+        write: Write,
+        ts: Timestamp,
+        floor: Timestamp,
+        dirty: &mut Vec<Dirty>,
+    ) -> Applied {
+        let mut applied = Applied::default();
+        let changes_keys = write.keys.iter().any(|k| k.change != Change::Kept);
+        if !changes_keys
+            && let Some(slot) = &write.slot
+            && let Some(new) = &write.new
+        {
+            let mut chain = slot.lock();
+            if !chain.detached {
+                let pushed = chain.push(Version { ts, document: new.clone() }, floor);
+                let was_dirty = std::mem::replace(&mut chain.dirty, true);
+                drop(chain);
+                if !was_dirty {
+                    applied.dirtied = pushed.added;
+                    dirty.push(Dirty { store: self.clone(), keyspace: self.by_id, key: write.key });
+                }
+                self.grow(pushed.grown);
+                applied.superseded = pushed.superseded;
+                return applied;
+            }
+        }
+        let mut state = self.state.write();
+        let mut grown = 0_isize;
+        let mut base_ts = None;
+        let (slot, fresh) = match state.documents.get(&write.key) {
+            Some(slot) => (slot.clone(), false),
+            None => {
+                let first = match (write.base, &write.new) {
+                    (Some(base), _) => {
+                        base_ts = Some(base.ts);
+                        base
+                    }
+                    (None, Some(new)) => Version { ts, document: new.clone() },
+                    // Nothing is known of the document and nothing is written to it.
+                    (None, None) => return applied,
+                };
+                let is_new = base_ts.is_none();
+                let slot = Arc::new(Slot::new(first, false));
+                grown += (SLOT_BYTES + slot.lock().bytes()) as isize;
+                state.documents.insert(write.key.clone(), slot.clone());
+                (slot, is_new)
+            }
+        };
+        if let Some(new) = write.new {
+            let mut chain = slot.lock();
+            let mut added = grown as usize;
+            if !fresh {
+                let pushed = chain.push(Version { ts, document: new }, floor);
+                grown += pushed.grown;
+                applied.superseded = pushed.superseded;
+                added = pushed.added;
+            }
+            if !std::mem::replace(&mut chain.dirty, true) {
+                applied.dirtied += added;
+                dirty.push(Dirty { store: self.clone(), keyspace: self.by_id, key: write.key.clone() });
+            }
+        }
+        for change in write.keys {
+            let Some(index) = state.indexes.iter_mut().find(|i| i.spec.keyspace == change.keyspace) else {
+                continue;
+            };
+            let resident_since = base_ts.or(fresh.then_some(ts));
+            let entry = match index.entries.entry(change.key.clone()) {
+                std::collections::btree_map::Entry::Occupied(at) => Some(at.into_mut()),
+                std::collections::btree_map::Entry::Vacant(at) => {
+                    let first = match change.change {
+                        Change::Gained => Some((ts, true)),
+                        Change::Lost => match base_ts {
+                            Some(base) => Some((base, true)),
+                            None => Some((ts, false)),
+                        },
+                        Change::Kept => resident_since.map(|since| (since, true)),
+                    };
+                    first.map(|(since, present)| {
+                        grown += (ENTRY_BYTES + change.key.len().saturating_sub(40)) as isize;
+                        at.insert(Entry::new(slot.clone(), since, present, false))
+                    })
+                }
+            };
+            let Some(entry) = entry else { continue };
+            if !Arc::ptr_eq(&entry.slot, &slot) {
+                entry.slot = slot.clone();
+            }
+            if change.change == Change::Kept {
+                continue;
+            }
+            let present = change.change == Change::Gained;
+            if entry.since != ts && (entry.present != present || entry.since < ts) {
+                entry.push(ts, present, floor);
+            }
+            if !std::mem::replace(&mut entry.dirty, true) {
+                applied.dirtied += ENTRY_BYTES;
+                dirty.push(Dirty { store: self.clone(), keyspace: change.keyspace, key: change.key });
+            }
+        }
+        drop(state);
+        self.grow(grown);
+        applied
+    }
+
+    /// What storage must hold of a dirty key at `ts`: `None` when nothing was known of it by then, or nothing is to be written.
+    pub(crate) fn to_store(&self, keyspace: Keyspace, k: &[u8], ts: Timestamp) -> Option<Option<Vec<u8>>> {
+        let state = self.state.read();
+        if keyspace == self.by_id {
+            let version = state.documents.get(k)?.at(ts)?;
+            return Some(version.document.map(|d| d.to_storage(version.ts)));
+        }
+        let index = state.indexes.iter().find(|i| i.spec.keyspace == keyspace)?;
+        index.entries.get(k)?.at(ts).map(|present| present.then(Vec::new))
+    }
+
+    /// Notes that storage holds the state at `ts` of a key; returns whether it is still dirty.
+    pub(crate) fn stored(&self, keyspace: Keyspace, k: &[u8], ts: Timestamp) -> bool {
+        let mut state = self.state.write();
+        let mut still_dirty = false;
+        let mut freed = 0;
+        if keyspace == self.by_id {
+            let Some(slot) = state.documents.get(k) else { return false };
+            let mut chain = slot.lock();
+            freed += chain.trim(ts);
+            if chain.newest().ts <= ts {
+                chain.dirty = false;
+            } else {
+                still_dirty = true;
+            }
+            drop(chain);
+            if !still_dirty {
+                freed += state.settle(k, ts);
+            }
+        } else {
+            let State { indexes, .. } = &mut *state;
+            let Some(index) = indexes.iter_mut().find(|i| i.spec.keyspace == keyspace) else { return false };
+            let Some(entry) = index.entries.get_mut(k) else { return false };
+            entry.trim(ts);
+            if entry.since <= ts {
+                entry.dirty = false;
+            } else {
+                still_dirty = true;
+            }
+            if entry.is_settled(ts) && !entry.present {
+                index.entries.remove(k);
+                freed += ENTRY_BYTES + k.len().saturating_sub(40);
+            }
+            if !still_dirty && k.len() >= 16 {
+                let id = key(&k[k.len() - 16..]);
+                freed += state.settle(&id, ts);
+            }
+        }
+        drop(state);
+        self.grow(-(freed as isize));
+        still_dirty
+    }
+
+    /// Drops up to `limit` clean documents from `from` on, of a table that is no longer complete; returns where to go on.
+    pub(crate) fn evict(&self, from: &[u8], limit: usize, ts: Timestamp) -> Option<Key> {
+        let mut state = self.state.write();
+        if state.residency == Residency::Complete {
+            state.residency = Residency::Partial;
+        }
+        let range = state.documents.range::<[u8], _>((Bound::Included(from), Bound::Unbounded));
+        let mut keys: Vec<Key> = range.take(limit + 1).map(|(k, _)| k.clone()).collect();
+        let next = if keys.len() > limit { keys.pop() } else { None };
+        let freed: usize = keys.iter().map(|k| state.settle(k, ts)).sum();
+        drop(state);
+        self.grow(-(freed as isize));
+        next
+    }
+
+    /// Changes how much is kept in memory.
+    pub(crate) fn set_residency(&self, residency: Residency) {
+        self.state.write().residency = residency;
+    }
+
+    /// Takes over documents that were read from storage, where nothing newer is known of them.
+    pub(crate) fn load(&self, documents: Vec<(Key, Timestamp, Document)>) {
+        let mut state = self.state.write();
+        let mut grown = 0;
+        let mut buffer = Vec::new();
+        for (k, ts, document) in documents {
+            if state.documents.contains_key(&k) {
+                continue;
+            }
+            let slot = Arc::new(Slot::new(Version { ts, document: Some(document.clone()) }, false));
+            grown += SLOT_BYTES + slot.lock().bytes();
+            for index in &mut state.indexes {
+                let entry_key = index.spec.key_of(&document, &mut buffer);
+                grown += ENTRY_BYTES + entry_key.len().saturating_sub(40);
+                index.entries.entry(entry_key).or_insert_with(|| Entry::new(slot.clone(), ts, true, false));
+            }
+            state.documents.insert(k, slot);
+        }
+        drop(state);
+        self.grow(grown as isize);
+    }
+}
+
+impl State {
+    /// Drops a document, with its entries, when storage holds all of it and it need not stay; returns the bytes freed.
+    fn settle(&mut self, k: &[u8], ts: Timestamp) -> usize {
+        let Some(slot) = self.documents.get(k) else { return 0 };
+        let chain = slot.lock();
+        if chain.dirty || !chain.is_settled(ts) {
+            return 0;
+        }
+        let document = chain.newest().document.clone();
+        let mut freed = SLOT_BYTES + chain.bytes();
+        drop(chain);
+        let mut keys = Vec::new();
+        if let Some(document) = &document {
+            if self.residency != Residency::Partial {
+                return 0;
+            }
+            let mut buffer = Vec::new();
+            for index in &self.indexes {
+                let entry_key = index.spec.key_of(document, &mut buffer);
+                if index.entries.get(&entry_key).is_some_and(|e| !e.is_settled(ts)) {
+                    return 0;
+                }
+                keys.push(entry_key);
+            }
+        }
+        // Under the slot's lock once more: a commit that keeps the keys may have written to it meanwhile.
+        let slot = slot.clone();
+        let mut chain = slot.lock();
+        if chain.dirty || !chain.is_settled(ts) {
+            return 0;
+        }
+        chain.detached = true;
+        drop(chain);
+        self.documents.remove(k);
+        for (index, entry_key) in self.indexes.iter_mut().zip(keys) {
+            if index.entries.remove(&entry_key).is_some() {
+                freed += ENTRY_BYTES + entry_key.len().saturating_sub(40);
+            }
+        }
+        freed
+    }
+}

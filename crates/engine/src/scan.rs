@@ -1,0 +1,342 @@
+//! Scans: the documents of a key range of an index, in its order, as a transaction sees them.
+//!
+//! The read set grows with every document that is yielded, up to its key, and covers the whole range once the scan is
+//! exhausted. Rows come in chunks: the overlay's, then, where the table is not complete, storage's, in this order, so
+//! that a document on its way from one to the other is seen; then the transaction's own.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use hull_model::KeyRange;
+use hull_value::{DocumentId, Packed, Timestamp, ValueRef, write_sort_key};
+
+use crate::catalog::{BY_ID, TableInfo};
+use crate::document::Document;
+use crate::engine::Inner;
+use crate::error::TxError;
+use crate::key::{Key, Keyspace, key, storage_end, storage_key, successor};
+use crate::read_set::{End, Growing};
+use crate::transaction::{Read, Transaction};
+
+/// The order of a scan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// From the lowest key up.
+    #[default]
+    Asc,
+    /// From the highest key down.
+    Desc,
+}
+
+const FIRST_CHUNK: usize = 16;
+const LARGEST_CHUNK: usize = 256;
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// A scan under way. It belongs to the transaction that made it.
+#[derive(Debug)]
+pub struct Scan {
+    source: Option<Source>,
+    reverse: bool,
+    /// What is left: keys from `start` up to, not including, `end`.
+    start: Key,
+    end: Option<Key>,
+    whole: (Key, Option<Key>),
+    rows: VecDeque<(Key, Read)>,
+    chunk: usize,
+    exhausted: bool,
+    epoch: u64,
+    growing: Option<Growing>,
+    /// Where a scan goes on that must forget its rows.
+    resume: Option<Key>,
+    /// Of a scan of `by_id`: the range of the ids' sort keys.
+    ids: Option<KeyRange>,
+}
+
+#[derive(Debug)]
+struct Source {
+    table: Arc<TableInfo>,
+    keyspace: Keyspace,
+}
+
+impl Transaction {
+    /// Begins a scan of `range` of an index. A table that is not there is empty.
+    pub fn scan(
+        &mut self,
+        table: &str,
+        index: &str,
+        range: &KeyRange,
+        order: Order,
+    ) -> Result<Scan, TxError> {
+        self.note_read()?;
+        let Some(table) = self.table_named(table) else { return Ok(Scan::new(None, range, order)) };
+        if index == BY_ID {
+            let keyspace = table.by_id;
+            let mut scan = Scan::new(
+                Some(Source { table, keyspace }),
+                &KeyRange { start: Vec::new(), end: None },
+                order,
+            );
+            scan.narrow_ids(range);
+            return Ok(scan);
+        }
+        let keyspace = table.index(index)?.spec.keyspace;
+        Ok(Scan::new(Some(Source { table, keyspace }), range, order))
+    }
+
+    /// Begins a scan of one of the engine's own keyspaces.
+    pub fn scan_system(
+        &mut self,
+        keyspace: Keyspace,
+        range: &KeyRange,
+        order: Order,
+    ) -> Result<SystemScan, TxError> {
+        let table = self.engine.system(keyspace)?;
+        Ok(SystemScan(Scan::new(Some(Source { table, keyspace }), range, order)))
+    }
+
+    /// The next row of a scan of one of the engine's own keyspaces.
+    pub fn next_system(&mut self, scan: &mut SystemScan) -> Result<Option<(Vec<u8>, Packed)>, TxError> {
+        Ok(self.next_row(&mut scan.0)?.map(|(k, read)| (k.to_vec(), read.document.value)))
+    }
+
+    /// The next document of a scan.
+    pub fn next(&mut self, scan: &mut Scan) -> Result<Option<Document>, TxError> {
+        loop {
+            let Some((_, read)) = self.next_row(scan)? else { return Ok(None) };
+            if scan.ids.as_ref().is_some_and(|ids| !has_id(ids, read.document.id)) {
+                continue;
+            }
+            self.count_document(&read.document)?;
+            let document = read.document.clone();
+            self.remember(read);
+            return Ok(Some(document));
+        }
+    }
+
+    pub(crate) fn next_row(&mut self, scan: &mut Scan) -> Result<Option<(Key, Read)>, TxError> {
+        let Some(source) = &scan.source else { return Ok(None) };
+        let keyspace = source.keyspace;
+        if scan.epoch != self.writes.epoch {
+            scan.epoch = self.writes.epoch;
+            scan.rows.clear();
+            scan.exhausted = false;
+            scan.restart();
+        }
+        while scan.rows.is_empty() && !scan.exhausted {
+            self.fill(scan)?;
+        }
+        let (whole_start, whole_end) = &scan.whole;
+        let Some((k, read)) = scan.rows.pop_front() else {
+            let end = whole_end.clone().map_or(End::Unbounded, End::Before);
+            if end != End::Before(whole_start.clone()) {
+                scan.growing = Some(self.reads.grow(scan.growing, keyspace, whole_start, end));
+            }
+            return Ok(None);
+        };
+        scan.growing = Some(if scan.reverse {
+            let end = whole_end.clone().map_or(End::Unbounded, End::Before);
+            self.reads.grow(scan.growing, keyspace, &k, end)
+        } else {
+            self.reads.grow(scan.growing, keyspace, whole_start, End::Before(successor(&k)))
+        });
+        scan.yielded(&k);
+        Ok(Some((k, read)))
+    }
+
+    fn fill(&mut self, scan: &mut Scan) -> Result<(), TxError> {
+        let Some(source) = &scan.source else {
+            scan.exhausted = true;
+            return Ok(());
+        };
+        let (table, keyspace) = (&source.table, source.keyspace);
+        let (left_start, left_end) = scan.left();
+        if left_end.as_ref().is_some_and(|end| *end <= left_start) {
+            scan.exhausted = true;
+            return Ok(());
+        }
+        let limit = scan.chunk;
+        scan.chunk = (scan.chunk * 2).min(LARGEST_CHUNK);
+        let ts = self.snapshot.ts();
+        let rows =
+            self.engine.scan(table, keyspace, &left_start, left_end.as_deref(), scan.reverse, limit, ts)?;
+        // What the chunk covers: everything that is left, or up to its last key.
+        let (covered_start, covered_end) = match (&rows.covered, scan.reverse) {
+            (None, _) => (left_start.clone(), left_end.clone()),
+            (Some(last), false) => (left_start.clone(), Some(successor(last))),
+            (Some(last), true) => (last.clone(), left_end.clone()),
+        };
+        scan.exhausted = rows.covered.is_none();
+        match (&rows.covered, scan.reverse) {
+            (None, _) => {}
+            (Some(last), false) => scan.start = successor(last),
+            (Some(last), true) => scan.end = Some(last.clone()),
+        }
+        if !self.writes.touches_table(table.by_id) {
+            scan.rows.extend(rows.rows);
+            return Ok(());
+        }
+        let by_id = table.by_id;
+        let mut merged: Vec<(Key, Read)> = rows
+            .rows
+            .into_iter()
+            .filter(|(k, _)| {
+                let id = if keyspace == by_id { &k[..] } else { &k[k.len().saturating_sub(16)..] };
+                self.writes.find(by_id, id).is_none()
+            })
+            .collect();
+        for (k, at) in self.writes.range(keyspace, &covered_start, covered_end.as_deref()) {
+            let pending = &self.writes.list[at];
+            if let Some(document) = pending.new.clone() {
+                let ts = pending.base.as_ref().map_or(Timestamp(0), |b| b.ts);
+                merged.push((k, Read { document, slot: pending.slot.clone(), ts }));
+            }
+        }
+        merged.sort_by(|(a, _), (b, _)| if scan.reverse { b.cmp(a) } else { a.cmp(b) });
+        scan.rows.extend(merged);
+        Ok(())
+    }
+}
+
+/// A scan of one of the engine's own keyspaces.
+#[derive(Debug)]
+pub struct SystemScan(Scan);
+
+impl Scan {
+    fn new(source: Option<Source>, range: &KeyRange, order: Order) -> Self {
+        let (start, end) = (key(&range.start), range.end.as_deref().map(key));
+        let empty = end.as_ref().is_some_and(|end| *end <= start);
+        let end = if empty { Some(start.clone()) } else { end };
+        Self {
+            source,
+            reverse: order == Order::Desc,
+            start: start.clone(),
+            end: end.clone(),
+            whole: (start, end),
+            rows: VecDeque::new(),
+            chunk: FIRST_CHUNK,
+            exhausted: empty,
+            epoch: 0,
+            growing: None,
+            resume: None,
+            ids: None,
+        }
+    }
+
+    /// Translates a range of the sort keys of ids: one id becomes its key, anything else a filter.
+    fn narrow_ids(&mut self, range: &KeyRange) {
+        if range.start.is_empty() && range.end.is_none() {
+            return;
+        }
+        let mut rest = &range.start[..];
+        if let Ok(Some(hull_value::Value::String(text))) = hull_value::read_sort_key(&mut rest)
+            && let Ok(id) = text.parse::<DocumentId>()
+            && range.end.as_deref() == crate::key::prefix_end(&sort_key(id)).as_deref()
+        {
+            let k = key(&id.internal.0);
+            (self.start, self.end) = (k.clone(), Some(successor(&k)));
+            self.whole = (self.start.clone(), self.end.clone());
+        }
+        self.ids = Some(range.clone());
+    }
+
+    fn left(&self) -> (Key, Option<Key>) {
+        (self.start.clone(), self.end.clone())
+    }
+
+    /// Notes that `k` was yielded, so that a restart goes on behind it.
+    fn yielded(&mut self, k: &Key) {
+        self.resume = Some(if self.reverse { k.clone() } else { successor(k) });
+    }
+
+    fn restart(&mut self) {
+        (self.start, self.end) = self.whole.clone();
+        match (&self.resume, self.reverse) {
+            (Some(at), true) => self.end = Some(at.clone()),
+            (Some(at), false) => self.start = at.clone(),
+            (None, _) => {}
+        }
+    }
+}
+
+fn sort_key(id: DocumentId) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_sort_key(Some(ValueRef::String(&id.to_string())), &mut out);
+    out
+}
+
+fn has_id(range: &KeyRange, id: DocumentId) -> bool {
+    let k = sort_key(id);
+    k >= range.start && range.end.as_ref().is_none_or(|end| k < *end)
+}
+
+/// Rows of a chunk, and the last key that it covers; `None` when it covers all that was asked for.
+pub(crate) struct Rows {
+    pub(crate) rows: Vec<(Key, Read)>,
+    pub(crate) covered: Option<Key>,
+}
+
+impl Inner {
+    /// A chunk of a scan at `ts`, of the overlay and storage.
+    #[allow(clippy::too_many_arguments, reason = "a range, an order, a limit and a snapshot")]
+    pub(crate) fn scan(
+        &self,
+        table: &TableInfo,
+        keyspace: Keyspace,
+        start: &[u8],
+        end: Option<&[u8]>,
+        reverse: bool,
+        limit: usize,
+        ts: Timestamp,
+    ) -> Result<Rows, TxError> {
+        let overlay = table.store.scan(keyspace, start, end, reverse, limit, ts);
+        let frontier = if overlay.exhausted { None } else { overlay.rows.last().map(|(k, _)| k.clone()) };
+        if overlay.complete {
+            let rows = overlay.rows.into_iter().filter_map(|(k, row)| Some((k, row?))).collect();
+            return Ok(Rows { rows, covered: frontier });
+        }
+        // Storage is read after the overlay, and only as far as the overlay's chunk reaches.
+        let (low, high) = match (&frontier, reverse) {
+            (None, _) => (key(start), end.map(key)),
+            (Some(last), false) => (key(start), Some(successor(last))),
+            (Some(last), true) => (last.clone(), end.map(key)),
+        };
+        let storage_low = storage_key(keyspace, &low);
+        let storage_high = high.map_or_else(|| storage_end(keyspace), |high| storage_key(keyspace, &high));
+        let stored = self.storage.range(&storage_low, Some(&storage_high), reverse, limit, CHUNK_BYTES)?;
+        let covered = match stored.entries.last() {
+            Some((k, _)) if stored.more => Some(key(&k[4..])),
+            _ => frontier,
+        };
+        let before = |a: &[u8], b: &[u8]| if reverse { a > b } else { a < b };
+        let mut rows = Vec::with_capacity(overlay.rows.len() + stored.entries.len());
+        let mut here = overlay.rows.into_iter().peekable();
+        for (stored_key, stored) in stored.entries {
+            let k = &stored_key[4..];
+            while let Some((ours, row)) = here.next_if(|(ours, _)| before(ours, k)) {
+                rows.extend(row.map(|row| (ours, row)));
+            }
+            if here.peek().is_some_and(|(ours, _)| ours[..] == *k) {
+                continue;
+            }
+            let read = if keyspace == table.by_id {
+                let (ts, document) = Document::from_storage(table.number, k, &stored)?;
+                Some(Read { document, slot: None, ts })
+            } else {
+                self.read(table, &k[k.len().saturating_sub(16)..], ts)?
+            };
+            let Some(read) = read else {
+                return Err(TxError::Damaged(format!(
+                    "an index of table {} names a document that is not there",
+                    table.name
+                )));
+            };
+            rows.push((key(k), read));
+        }
+        for (ours, row) in here {
+            if covered.as_ref().is_none_or(|last| !before(last, &ours)) {
+                rows.extend(row.map(|row| (ours, row)));
+            }
+        }
+        Ok(Rows { rows, covered })
+    }
+}

@@ -1,0 +1,230 @@
+//! Changing the schema: all of it in one commit, or nothing; then the new indexes are filled.
+//!
+//! Existing documents are checked only where the table's validator is new and does not contain the old one, in the
+//! same transaction that commits the catalog, so no document slips in between. Writers maintain a new index from that
+//! commit on; reads of it are refused until it is filled.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hull_model::{KeyRange, Schema, TableDef};
+
+use crate::backfill::fill_indexes;
+use crate::catalog::{
+    BY_CREATION_TIME, DROPPED, IndexRow, NUMBERS, NumbersRow, SCHEMA, TableRow, new_table, row, table_key,
+    text_row,
+};
+use crate::engine::Engine;
+use crate::error::{CommitError, SchemaChangeError, TxError};
+use crate::key::key;
+use crate::limits::Limits;
+use crate::scan::Order;
+use crate::transaction::Transaction;
+
+/// How far a schema change is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Documents of a table are checked against its new validator.
+    Checking {
+        /// The table.
+        table: String,
+        /// Documents checked so far.
+        documents: u64,
+    },
+    /// An index is filled.
+    Filling {
+        /// The table.
+        table: String,
+        /// The index.
+        index: String,
+        /// Documents entered by this call so far.
+        documents: u64,
+    },
+}
+
+/// A change that collides with other commits is tried so often.
+const ATTEMPTS: u32 = 20;
+/// Progress is told every so many documents.
+const TELL_EVERY: u64 = 1000;
+
+impl Engine {
+    /// Makes `schema` the schema of the database, and returns once every index can be read. If existing documents
+    /// violate it, nothing is changed. An interrupted call is taken up by the next one with the same schema.
+    pub fn apply_schema(
+        &self,
+        schema: &Schema,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), SchemaChangeError> {
+        schema.check().map_err(|e| SchemaChangeError::Invalid(e.to_string()))?;
+        let _one_at_a_time = self.inner.schema_change.lock();
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let mut transaction = self.begin();
+            transaction.set_limits(Limits::none());
+            if !change_catalog(&mut transaction, schema, progress)? {
+                break;
+            }
+            match self.commit(transaction) {
+                Ok(_) => break,
+                Err(e) if e.is_retryable() && attempt < ATTEMPTS => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        fill_indexes(self, progress)
+    }
+}
+
+/// Writes the catalog that the schema asks for; returns whether it differs.
+fn change_catalog(
+    transaction: &mut Transaction,
+    schema: &Schema,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<bool, SchemaChangeError> {
+    let before = transaction.catalog.clone();
+    let json = schema.to_json().to_string();
+    if before.schema_json.as_ref() == Some(&json) {
+        return Ok(false);
+    }
+    let (mut numbers, mut dropped) = (before.numbers, before.dropped.clone());
+    let mut rows = vec![(key(SCHEMA), Some(text_row(json)?))];
+    let mut to_check: Vec<&TableDef> = Vec::new();
+    for table in &schema.tables {
+        let old = transaction.table_named(&table.name);
+        let is_new = old.is_none();
+        let base = old.as_ref().map_or_else(|| new_table(&mut numbers), |t| t.row.clone());
+        let is_empty = is_new || is_empty(transaction, &table.name)?;
+        let changed = with_indexes(base.clone(), table, is_empty, &mut numbers, &mut dropped);
+        let was = before
+            .schema
+            .as_ref()
+            .filter(|s| s.validate)
+            .and_then(|s| s.get(&table.name))
+            .map(|t| &t.document);
+        let validator_changed = was != schema.validate.then_some(&table.document);
+        // A row is written again for a new validator too: whoever has read the table under the old one conflicts.
+        if is_new || changed != base || validator_changed {
+            rows.push((table_key(&table.name), Some(row(&changed)?)));
+        }
+        let contained = was.is_some_and(|was| was.is_subset_of(&table.document));
+        if schema.validate && !is_empty && !contained {
+            to_check.push(table);
+        }
+    }
+    let undeclared: Vec<_> = before.tables().filter(|t| schema.get(&t.name).is_none()).cloned().collect();
+    for table in undeclared {
+        transaction.table_named(&table.name);
+        let mut changed = table.row.clone();
+        dropped.extend(changed.indexes.split_off(1).iter().map(|i| i.keyspace));
+        if changed != table.row || table.validator.is_some() {
+            rows.push((table_key(&table.name), Some(row(&changed)?)));
+        }
+    }
+    if numbers != before.numbers {
+        rows.push((key(NUMBERS), Some(row(&numbers)?)));
+    }
+    if dropped != before.dropped {
+        rows.push((key(DROPPED), Some(row(&dropped)?)));
+    }
+    // Nobody else changes these rows without changing one of them.
+    for (k, _) in &rows {
+        transaction.reads.add_point(crate::key::Keyspace::CATALOG, k);
+    }
+    transaction.put_catalog(rows)?;
+    for table in to_check {
+        check_documents(transaction, table, progress)?;
+    }
+    Ok(true)
+}
+
+/// The table's row with exactly the declared indexes; those with the same fields are one.
+fn with_indexes(
+    mut table: TableRow,
+    declared: &TableDef,
+    is_empty: bool,
+    numbers: &mut NumbersRow,
+    dropped: &mut Vec<u32>,
+) -> TableRow {
+    let mut wanted: Vec<(Vec<String>, Vec<String>)> = Vec::new();
+    for index in &declared.indexes {
+        let fields: Vec<String> = index.fields.iter().map(ToString::to_string).collect();
+        match wanted.iter_mut().find(|(f, _)| *f == fields) {
+            Some((_, names)) => names.push(index.name.clone()),
+            None => wanted.push((fields, vec![index.name.clone()])),
+        }
+    }
+    let mut old: BTreeMap<Vec<String>, IndexRow> =
+        table.indexes.drain(..).map(|index| (index.fields.clone(), index)).collect();
+    table.indexes.extend(old.remove(&Vec::new()));
+    if table.indexes.is_empty() {
+        // A catalog without it would be damaged; the number is new in any case.
+        table.indexes.push(index_row(Vec::new(), vec![BY_CREATION_TIME.into()], is_empty, numbers));
+    }
+    for (fields, names) in wanted {
+        table.indexes.push(match old.remove(&fields) {
+            Some(index) => IndexRow { names, ..index },
+            None => index_row(fields, names, is_empty, numbers),
+        });
+    }
+    dropped.extend(old.values().map(|index| index.keyspace));
+    table
+}
+
+fn index_row(fields: Vec<String>, names: Vec<String>, is_empty: bool, numbers: &mut NumbersRow) -> IndexRow {
+    let keyspace = numbers.keyspace;
+    numbers.keyspace += 1;
+    IndexRow { keyspace, fields, names, backfill: (!is_empty).then(Vec::new) }
+}
+
+fn is_empty(transaction: &mut Transaction, table: &str) -> Result<bool, TxError> {
+    let mut scan = transaction.scan(table, BY_CREATION_TIME, &KeyRange::all(), Order::Asc)?;
+    Ok(transaction.next(&mut scan)?.is_none())
+}
+
+/// Checks every document of a table; that there are no others is in the read set.
+fn check_documents(
+    transaction: &mut Transaction,
+    table: &TableDef,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), SchemaChangeError> {
+    let catalog = transaction.catalog.clone();
+    let mut scan = transaction.scan(&table.name, BY_CREATION_TIME, &KeyRange::all(), Order::Asc)?;
+    let mut documents = 0;
+    while let Some(document) = transaction.next(&mut scan)? {
+        let checked = table.document.check_document(document.value.as_ref(), &*catalog);
+        checked.map_err(|error| SchemaChangeError::ExistingDocument {
+            table: table.name.clone(),
+            id: document.id,
+            error,
+        })?;
+        documents += 1;
+        if documents % TELL_EVERY == 0 {
+            progress(Progress::Checking { table: table.name.clone(), documents });
+        }
+    }
+    if documents % TELL_EVERY != 0 {
+        progress(Progress::Checking { table: table.name.clone(), documents });
+    }
+    Ok(())
+}
+
+/// Runs a small change of the catalog until it commits.
+pub(crate) fn commit_change(
+    engine: &Arc<crate::engine::Inner>,
+    mut change: impl FnMut(&mut Transaction) -> Result<bool, SchemaChangeError>,
+) -> Result<(), SchemaChangeError> {
+    let engine = Engine { inner: engine.clone() };
+    for _ in 0..ATTEMPTS {
+        let mut transaction = engine.begin();
+        transaction.set_limits(Limits::none());
+        if !change(&mut transaction)? {
+            return Ok(());
+        }
+        match engine.commit(transaction) {
+            Ok(_) => return Ok(()),
+            Err(e) if e.is_retryable() => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Err(CommitError::OutOfRetention.into())
+}

@@ -1,0 +1,73 @@
+//! The reading half of the database, typed by table.
+
+use std::sync::Arc;
+
+use hull_engine::{Document, Transaction};
+use hull_model::{Doc, Table};
+use hull_value::{Decode, DocumentId, Id};
+
+use super::query::Query;
+use super::table::TableReader;
+use crate::error::{Error, Result};
+use crate::run::{Run, transaction_error};
+
+/// Reads documents. Everything read becomes a part of what the function depends on.
+pub struct DatabaseReader {
+    pub(crate) run: Arc<Run>,
+    pub(crate) frame: u32,
+}
+
+impl DatabaseReader {
+    pub(super) async fn call<R>(&self, work: impl FnOnce(&mut Transaction) -> Result<R>) -> Result<R> {
+        self.run.call(self.frame, work).await
+    }
+
+    /// The document with this id, if it exists.
+    pub async fn get<T: Table>(&self, id: Id<T>) -> Result<Option<Doc<T>>> {
+        let found = self
+            .call(|tx| {
+                check_table(tx, id.document_id(), T::NAME)?;
+                tx.get(id.document_id()).map_err(transaction_error)
+            })
+            .await?;
+        found.map(|document| decode(&document)).transpose()
+    }
+
+    /// A query on a table; without an index it goes through all documents in the order of their creation.
+    pub fn query<T: Table>(&self) -> Query<'_, T> {
+        Query::new(self)
+    }
+
+    /// The id that a text stands for, if it is one of table `T`. Whether the document exists is not looked at.
+    pub async fn normalize_id<T: Table>(&self, text: &str) -> Result<Option<Id<T>>> {
+        Ok(self.table(T::NAME).normalize_id(text).await?.map(Id::from))
+    }
+
+    /// A table by its wire name, untyped.
+    pub fn table<'a>(&'a self, name: &'a str) -> TableReader<'a> {
+        TableReader { reader: self, name }
+    }
+}
+
+/// An id must be of the table that it is used with. One whose table is gone is of none.
+pub(super) fn check_table(tx: &Transaction, id: DocumentId, table: &str) -> Result<()> {
+    match tx.table_mapping().table_of(id.table) {
+        Some(found) if found != table => Err(wrong_table(table, found)),
+        _ => Ok(()),
+    }
+}
+
+fn wrong_table(expected: &str, found: &str) -> Error {
+    let message =
+        format!("Invalid argument `id`: expected to be an Id<\"{expected}\">, got Id<\"{found}\"> instead.");
+    Error::system("InvalidTable", message)
+}
+
+/// A document as its Rust type.
+pub(super) fn decode<T: Table>(document: &Document) -> Result<Doc<T>> {
+    Doc::decode(document.value.as_ref()).map_err(|error| {
+        let message =
+            format!("Document {} of table {} does not fit its Rust type: {error}", document.id, T::NAME);
+        Error::system("DocumentMismatch", message)
+    })
+}

@@ -1,0 +1,91 @@
+//! Reading through an index, chunk by chunk, so that a long scan lets others go first and keeps to the budget.
+//!
+//! The read set covers what was yielded and no more: taking ten documents depends on the keys up to the tenth.
+
+use hull_engine::{Document, Order, Scan};
+use hull_model::KeyRange;
+
+use super::reader::DatabaseReader;
+use crate::error::{Error, Result};
+use crate::run::transaction_error;
+
+/// How many documents are read before the budget is checked again.
+const CHUNK: usize = 128;
+
+/// What is read: an index of a table, a range of it, in an order.
+pub(super) struct Plan<'a> {
+    pub(super) reader: &'a DatabaseReader,
+    pub(super) table: &'a str,
+    pub(super) index: &'a str,
+    pub(super) range: Result<KeyRange>,
+    pub(super) order: Order,
+}
+
+/// A plan that has been begun.
+pub(super) struct Cursor<'a> {
+    reader: &'a DatabaseReader,
+    scan: Scan,
+}
+
+impl<'a> Plan<'a> {
+    pub(super) fn full(reader: &'a DatabaseReader, table: &'a str) -> Plan<'a> {
+        Plan { reader, table, index: "by_creation_time", range: Ok(KeyRange::all()), order: Order::Asc }
+    }
+
+    pub(super) async fn begin(self) -> Result<Cursor<'a>> {
+        let range = self.range?;
+        let scan = self
+            .reader
+            .call(|tx| tx.scan(self.table, self.index, &range, self.order).map_err(transaction_error))
+            .await?;
+        Ok(Cursor { reader: self.reader, scan })
+    }
+
+    /// Hands out documents until `each` says that it has enough.
+    pub(super) async fn for_each(self, mut each: impl FnMut(Document) -> Result<bool>) -> Result<()> {
+        let range = self.range?;
+        let (table, index, order) = (self.table, self.index, self.order);
+        let mut scan = None;
+        loop {
+            let more = self
+                .reader
+                .call(|tx| {
+                    let scan = match &mut scan {
+                        Some(scan) => scan,
+                        none => none.insert(tx.scan(table, index, &range, order).map_err(transaction_error)?),
+                    };
+                    for _ in 0..CHUNK {
+                        let Some(document) = tx.next(scan).map_err(transaction_error)? else {
+                            return Ok(false);
+                        };
+                        if !each(document)? {
+                            return Ok(false);
+                        }
+                    }
+                    Ok(true)
+                })
+                .await?;
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Cursor<'_> {
+    pub(super) async fn next(&mut self) -> Result<Option<Document>> {
+        let scan = &mut self.scan;
+        self.reader.call(|tx| tx.next(scan).map_err(transaction_error)).await
+    }
+}
+
+/// The one document of a query, or the error that there are several.
+pub(super) fn only<T>(table: &str, mut found: Vec<(String, T)>) -> Result<Option<T>> {
+    if let [(first, _), (second, _), ..] = &found[..] {
+        let message = format!(
+            "unique() query returned more than one result from table {table}: [{first}, {second}, …]"
+        );
+        return Err(Error::system("NotUnique", message));
+    }
+    Ok(found.pop().map(|(_, document)| document))
+}

@@ -1,0 +1,78 @@
+//! The writing half of the database, typed by table.
+
+use std::ops::Deref;
+
+use hull_model::{Patch, Table};
+use hull_value::{Id, Packed, ValueError, ValueRef};
+use smallvec::SmallVec;
+
+use super::reader::{DatabaseReader, check_table};
+use super::table::TableWriter;
+use crate::error::{Error, Result};
+use crate::run::transaction_error;
+
+/// Reads and writes documents. What is written is seen by later reads of the same transaction, and by nobody else
+/// until the function has succeeded.
+pub struct DatabaseWriter {
+    reader: DatabaseReader,
+}
+
+impl Deref for DatabaseWriter {
+    type Target = DatabaseReader;
+
+    fn deref(&self) -> &DatabaseReader {
+        &self.reader
+    }
+}
+
+impl DatabaseWriter {
+    pub(crate) fn new(reader: DatabaseReader) -> DatabaseWriter {
+        DatabaseWriter { reader }
+    }
+
+    /// Adds a document and returns its id.
+    pub async fn insert<T: Table>(&self, document: T) -> Result<Id<T>> {
+        let object = Packed::encode(&document).map_err(invalid_value)?;
+        self.call(|tx| tx.insert(T::NAME, &object).map_err(transaction_error)).await.map(Id::from)
+    }
+
+    /// Changes some fields of a document.
+    pub async fn patch<T: Table>(&self, id: Id<T>, patch: Patch<T>) -> Result<()> {
+        let changes = patch.into_changes().map_err(invalid_value)?;
+        self.call(|tx| {
+            check_table(tx, id.document_id(), T::NAME)?;
+            let changes: SmallVec<[(&str, Option<ValueRef<'_>>); 8]> =
+                changes.iter().map(|(name, value)| (*name, value.as_ref().map(Packed::as_ref))).collect();
+            tx.patch(id.document_id(), &changes).map_err(transaction_error)
+        })
+        .await
+    }
+
+    /// Replaces all fields of a document.
+    pub async fn replace<T: Table>(&self, id: Id<T>, document: T) -> Result<()> {
+        let object = Packed::encode(&document).map_err(invalid_value)?;
+        self.call(|tx| {
+            check_table(tx, id.document_id(), T::NAME)?;
+            tx.replace(id.document_id(), &object).map_err(transaction_error)
+        })
+        .await
+    }
+
+    /// Deletes a document.
+    pub async fn delete<T: Table>(&self, id: Id<T>) -> Result<()> {
+        self.call(|tx| {
+            check_table(tx, id.document_id(), T::NAME)?;
+            tx.delete(id.document_id()).map_err(transaction_error)
+        })
+        .await
+    }
+
+    /// A table by its wire name, untyped.
+    pub fn table<'a>(&'a self, name: &'a str) -> TableWriter<'a> {
+        TableWriter::new(&self.reader, name)
+    }
+}
+
+pub(super) fn invalid_value(error: ValueError) -> Error {
+    Error::system("InvalidValue", error.to_string())
+}

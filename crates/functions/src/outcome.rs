@@ -1,0 +1,62 @@
+//! What a call ends with.
+
+use std::sync::Arc;
+
+use hull_engine::ReadSet;
+use hull_value::Timestamp;
+
+use crate::error::FunctionError;
+use crate::log_lines::LogLines;
+
+/// The answer of a query, encoded once and shared by all who receive it.
+#[derive(Clone, Debug)]
+pub struct QueryResult {
+    /// The value in wire JSON, or why there is none.
+    pub value: Result<Arc<str>, FunctionError>,
+    /// What the function logged.
+    pub log_lines: LogLines,
+    /// What the function wants to be handed when it runs again.
+    pub journal: Option<Arc<str>>,
+}
+
+impl QueryResult {
+    /// Whether a client that has one need not be sent the other.
+    pub fn same(&self, other: &QueryResult) -> bool {
+        self.value == other.value && self.log_lines == other.log_lines
+    }
+}
+
+/// What a function looked at beside the database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// On whose behalf it runs.
+    pub identity: bool,
+    /// The time.
+    pub time: bool,
+    /// Randomness.
+    pub random: bool,
+}
+
+/// A query's run: its answer and what that depends on.
+#[derive(Clone, Debug)]
+pub struct QueryOutcome {
+    /// The answer.
+    pub result: Arc<QueryResult>,
+    /// The snapshot it was read from.
+    pub ts: Timestamp,
+    /// What was read.
+    pub reads: Arc<ReadSet>,
+    /// What else was looked at.
+    pub observed: Observed,
+}
+
+/// The answer of a mutation. It may leave once everything up to `ts` is durable.
+#[derive(Clone, Debug)]
+pub struct MutationOutcome {
+    /// When it was committed; of one that wrote nothing or failed, its snapshot.
+    pub ts: Timestamp,
+    /// The value in wire JSON, or why there is none.
+    pub result: Result<String, FunctionError>,
+    /// What the function logged.
+    pub log_lines: Vec<String>,
+}

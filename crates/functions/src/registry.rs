@@ -1,0 +1,238 @@
+//! The functions of an application, found by path.
+//!
+//! All spellings of a path find the same function; the canonical one without an allocation. A function that does not
+//! exist and one that the caller may not call give the same message.
+
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use hull_model::{FunctionKind, TableMapping, Validator, Visibility};
+use hull_value::{Packed, ValueRef};
+use thiserror::Error as ThisError;
+
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::path::{canonical_path, display_path, is_function, is_module};
+use crate::private::{Form, Handler};
+
+/// The largest arguments of a call, and the largest result, in bytes.
+pub(crate) const MAX_VALUE_BYTES: usize = 16 * 1024 * 1024;
+
+/// The functions of an application.
+pub struct Registry {
+    by_path: HashMap<Arc<str>, Arc<Function>>,
+    by_type: HashMap<TypeId, Arc<Function>>,
+}
+
+/// A registered function.
+pub struct Function {
+    path: Arc<str>,
+    pub(crate) visibility: Visibility,
+    pub(crate) handler: Handler,
+    args: Validator,
+    returns: Option<Validator>,
+    doc: &'static str,
+}
+
+/// Why an application can't be run.
+#[derive(Debug, ThisError)]
+#[non_exhaustive]
+pub enum AppError {
+    /// A module has a name that no path can spell.
+    #[error("Module name {0:?} is not allowed: use letters, digits, `_`, `.` and `/`, at most 64 in a part")]
+    ModuleName(String),
+    /// The module's name belongs to the system.
+    #[error("Module name {0:?} is reserved")]
+    ReservedModule(String),
+    /// A function has a name that no path can spell.
+    #[error("Function name {0:?} is not an identifier")]
+    FunctionName(String),
+    /// Two functions have the same path.
+    #[error("Function {0:?} is registered twice")]
+    Duplicate(String),
+    /// The same function is registered under two paths, so that a typed call would not know which is meant.
+    #[error("The same function is registered as {0:?} and as {1:?}")]
+    TwoPaths(String, String),
+}
+
+impl AppError {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            AppError::ModuleName(_) => "InvalidModuleName",
+            AppError::ReservedModule(_) => "ReservedModuleName",
+            AppError::FunctionName(_) => "InvalidFunctionName",
+            AppError::Duplicate(_) => "DuplicateFunction",
+            AppError::TwoPaths(..) => "FunctionRegisteredTwice",
+        }
+    }
+}
+
+impl Registry {
+    /// Checks and registers all functions of an application.
+    pub fn new(app: App) -> std::result::Result<Registry, AppError> {
+        let mut registry = Registry { by_path: HashMap::new(), by_type: HashMap::new() };
+        for module in app.modules {
+            let name = module.name.strip_suffix(".js").unwrap_or(&module.name);
+            if !is_module(name) {
+                return Err(AppError::ModuleName(module.name));
+            }
+            let root = name.split('/').next().unwrap_or(name);
+            if matches!(root, "_system" | "_deps") || matches!(name, "http" | "crons") {
+                return Err(AppError::ReservedModule(module.name));
+            }
+            for definition in module.functions {
+                if !is_function(definition.name) {
+                    return Err(AppError::FunctionName(definition.name.to_owned()));
+                }
+                let path: Arc<str> = format!("{name}:{}", definition.name).into();
+                let function = Arc::new(Function {
+                    path: path.clone(),
+                    visibility: definition.visibility,
+                    handler: definition.handler,
+                    args: (definition.args)(),
+                    returns: definition.returns.map(|validator| validator()),
+                    doc: definition.doc,
+                });
+                if let Some(other) = registry.by_type.insert(definition.marker, function.clone())
+                    && other.path != path
+                {
+                    return Err(AppError::TwoPaths(other.path.to_string(), path.to_string()));
+                }
+                if registry.by_path.insert(path, function.clone()).is_some() {
+                    return Err(AppError::Duplicate(function.path.to_string()));
+                }
+            }
+        }
+        Ok(registry)
+    }
+
+    /// The function with this path, whoever may call it.
+    pub fn get(&self, path: &str) -> Option<&Arc<Function>> {
+        match self.by_path.get(path) {
+            Some(function) => Some(function),
+            None => self.by_path.get(&*canonical_path(path)?),
+        }
+    }
+
+    /// The function with this path, of this kind, that may be called: internal ones only if `internal`.
+    pub fn resolve(&self, path: &str, kind: FunctionKind, internal: bool) -> Result<&Arc<Function>> {
+        match self.get(path) {
+            Some(function) if internal || function.visibility == Visibility::Public => {
+                function.expect_kind(kind)?;
+                Ok(function)
+            }
+            _ => Err(not_found(path)),
+        }
+    }
+
+    pub(crate) fn by_type(&self, marker: TypeId, name: &str) -> Result<&Arc<Function>> {
+        self.by_type.get(&marker).ok_or_else(|| {
+            Error::system(
+                "FunctionNotRegistered",
+                format!("The function `{name}` is not registered in any module"),
+            )
+        })
+    }
+
+    /// All functions, by path.
+    pub fn functions(&self) -> Vec<&Arc<Function>> {
+        let mut functions: Vec<_> = self.by_path.values().collect();
+        functions.sort_by(|a, b| a.path.cmp(&b.path));
+        functions
+    }
+}
+
+/// The error for a path that names no function, or none that the caller may call.
+pub(crate) fn not_found(path: &str) -> Error {
+    Error::system("FunctionNotFound", format!("Could not find public function for '{}'.", display_path(path)))
+}
+
+impl Function {
+    /// The canonical path, `module:function`.
+    pub fn path(&self) -> &Arc<str> {
+        &self.path
+    }
+
+    /// Query or mutation.
+    pub fn kind(&self) -> FunctionKind {
+        self.handler.kind()
+    }
+
+    /// Who may call it.
+    pub fn visibility(&self) -> Visibility {
+        self.visibility
+    }
+
+    /// What it takes.
+    pub fn args(&self) -> &Validator {
+        &self.args
+    }
+
+    /// What it returns, where that is declared.
+    pub fn returns(&self) -> Option<&Validator> {
+        self.returns.as_ref()
+    }
+
+    /// Its documentation.
+    pub fn doc(&self) -> &'static str {
+        self.doc
+    }
+
+    pub(crate) fn expect_kind(&self, kind: FunctionKind) -> Result<()> {
+        if self.kind() == kind {
+            return Ok(());
+        }
+        let message = format!(
+            "Trying to execute {} as {kind}, but it is defined as {}.",
+            display_path(&self.path),
+            self.kind()
+        );
+        Err(Error::system("FunctionPathWrongType", message))
+    }
+
+    pub(crate) fn check_args(&self, args: &Packed, tables: &dyn TableMapping) -> Result<()> {
+        let size = args.bytes().len();
+        if size > MAX_VALUE_BYTES / 2 && args.size() > MAX_VALUE_BYTES {
+            let message = format!(
+                "Arguments for {} are too large (actual: {} bytes, limit: {MAX_VALUE_BYTES} bytes)",
+                display_path(&self.path),
+                args.size()
+            );
+            return Err(Error::system("TooLargeFunctionArguments", message));
+        }
+        if !matches!(args.as_ref(), ValueRef::Object(_)) {
+            let message = "ArgumentValidationError: the arguments of a function must be one object";
+            return Err(Error::system("InvalidArguments", message));
+        }
+        self.args
+            .check(args.as_ref(), tables)
+            .map_err(|error| Error::system("InvalidArguments", format!("ArgumentValidationError: {error}")))
+    }
+
+    /// In which form a top-level call must hand over its result.
+    pub(crate) fn form(&self) -> Form {
+        if self.returns.is_some() { Form::Packed } else { Form::Json }
+    }
+
+    pub(crate) fn check_result(&self, result: &Packed, tables: &dyn TableMapping) -> Result<()> {
+        if let Some(validator) = &self.returns {
+            validator.check(result.as_ref(), tables).map_err(|error| {
+                Error::system("InvalidReturnValue", format!("ReturnsValidationError: {error}"))
+            })?;
+        }
+        self.check_result_size(result.size())
+    }
+
+    pub(crate) fn check_result_size(&self, size: usize) -> Result<()> {
+        if size <= MAX_VALUE_BYTES {
+            return Ok(());
+        }
+        let message = format!(
+            "The return value of {} is too large (actual: {size} bytes, limit: {MAX_VALUE_BYTES} bytes)",
+            display_path(&self.path)
+        );
+        Err(Error::system("FunctionResultTooLarge", message))
+    }
+}
