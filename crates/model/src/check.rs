@@ -262,7 +262,8 @@ fn clipped(text: &impl fmt::Display) -> String {
                 self.0.push_str(s);
                 return Ok(());
             }
-            self.0.push_str(&s[..s.floor_char_boundary(room)]);
+            let cut = s.char_indices().map(|(at, _)| at).take_while(|at| *at <= room).last();
+            self.0.push_str(s.get(..cut.unwrap_or(0)).unwrap_or_default());
             Err(fmt::Error)
         }
     }

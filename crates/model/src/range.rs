@@ -15,8 +15,11 @@ use crate::{Field, FieldValue, IndexBounds, Then};
 #[must_use]
 pub struct IndexRange<T, Rest, Lower = Unbounded, Upper = Unbounded> {
     bounds: Result<IndexBounds, ValueError>,
-    types: PhantomData<fn() -> (T, Rest, Lower, Upper)>,
+    state: PhantomData<State<T, Rest, Lower, Upper>>,
 }
+
+/// A state that is `Send` and `Sync` whatever its parts are.
+type State<T, Rest, Lower, Upper> = fn() -> (T, Rest, Lower, Upper);
 
 /// This side of the range has no bound yet.
 pub struct Unbounded;
@@ -79,7 +82,7 @@ impl<T, Rest, L, U> IntoBounds<T> for IndexRange<T, Rest, L, U> {
 
 impl<T, Rest> IndexRange<T, Rest> {
     pub(crate) fn new() -> Self {
-        IndexRange { bounds: Ok(IndexBounds::all()), types: PhantomData }
+        IndexRange { bounds: Ok(IndexBounds::all()), state: PhantomData }
     }
 }
 
@@ -163,6 +166,6 @@ impl<T, Rest, L, U> IndexRange<T, Rest, L, U> {
     ) -> IndexRange<T, R2, L2, U2> {
         let value = if value.is_missing() { Ok(None) } else { Packed::encode(&value).map(Some) };
         let bounds = self.bounds.and_then(|bounds| Ok(add(bounds, value?)));
-        IndexRange { bounds, types: PhantomData }
+        IndexRange { bounds, state: PhantomData }
     }
 }

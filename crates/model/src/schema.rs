@@ -154,10 +154,8 @@ impl TableCheck<'_> {
                 self.errors
                     .push(SchemaError::CommitTsNotSupported { table: self.name(), path: path.to_owned() });
             }
-            Validator::Id(target) => {
-                if check_identifier(target).is_err() {
-                    self.errors.push(SchemaError::InvalidTableName { table: target.clone() });
-                }
+            Validator::Id(target) if check_identifier(target).is_err() => {
+                self.errors.push(SchemaError::InvalidTableName { table: target.clone() });
             }
             Validator::Array(element) => self.validator(element, &format!("{path}[]")),
             Validator::Object(fields) => {

@@ -13,7 +13,10 @@ pub trait FieldName {
 }
 
 /// A field of table `T`, with its name and its type.
-pub struct Field<T, N, V>(PhantomData<fn() -> (T, N, V)>);
+pub struct Field<T, N, V>(PhantomData<Named<T, N, V>>);
+
+/// A field's types, without asking anything of them.
+type Named<T, N, V> = fn() -> (T, N, V);
 
 impl<T, N: FieldName, V> Field<T, N, V> {
     /// Made by the derive.
