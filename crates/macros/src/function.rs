@@ -127,6 +127,18 @@ fn generate(kind: &Kind, options: &Options, mut function: ItemFn) -> syn::Result
     let marker = marker(name);
     let returns = options.returns.as_ref().map(|validator| quote!(.returns(|| #validator)));
     let call = quote_spanned!(output.span()=> __call.finish(#name(__ctx, #(__args.#idents),*).await));
+    // With the spans of the function itself: rustc keeps quiet about dead code that a macro wrote.
+    let registration = quote_spanned! {name.span()=>
+        fn #marker() -> #p::FunctionDef {
+            fn __run<'a>(__ctx: &'a #context, __call: #p::Call<'a>) -> #p::CallFuture<'a> {
+                ::std::boxed::Box::pin(async move {
+                    let __args: #name = __call.args()?;
+                    #call
+                })
+            }
+            #p::FunctionDef::#constructor::<#name>(__run)#returns
+        }
+    };
     Ok(quote! {
         #[allow(dead_code)]
         #function
@@ -157,15 +169,7 @@ fn generate(kind: &Kind, options: &Options, mut function: ItemFn) -> syn::Result
         #(#cfgs)*
         #[doc(hidden)]
         #[deny(dead_code)]
-        fn #marker() -> #p::FunctionDef {
-            fn __run<'a>(__ctx: &'a #context, __call: #p::Call<'a>) -> #p::CallFuture<'a> {
-                ::std::boxed::Box::pin(async move {
-                    let __args: #name = __call.args()?;
-                    #call
-                })
-            }
-            #p::FunctionDef::#constructor::<#name>(__run)#returns
-        }
+        #registration
     })
 }
 
