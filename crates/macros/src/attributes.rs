@@ -11,6 +11,7 @@ pub(crate) struct Options {
     pub(crate) rename_all: Option<Case>,
     pub(crate) rename_all_fields: Option<Case>,
     pub(crate) tag: Option<LitStr>,
+    pub(crate) flatten: bool,
 }
 
 /// Reads every `#[hull(…)]`; `allowed` names the options that make sense here.
@@ -21,6 +22,10 @@ pub(crate) fn options(attrs: &[Attribute], allowed: &[&str]) -> syn::Result<Opti
             let name = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
             if !allowed.contains(&name.as_str()) {
                 return Err(meta.error(format!("there is no option `{name}` here; use {}", list(allowed))));
+            }
+            if name == "flatten" {
+                options.flatten = true;
+                return Ok(());
             }
             let text: LitStr = meta.value()?.parse()?;
             match name.as_str() {

@@ -49,6 +49,14 @@ impl Kind {
     }
 }
 
+/// How the one object of arguments reaches the function.
+enum Arguments {
+    /// Each field is a parameter.
+    Named(Vec<Field>),
+    /// The object is one struct: `#[hull(flatten)]`.
+    Whole(Field),
+}
+
 #[derive(Default)]
 struct Options {
     name: Option<LitStr>,
@@ -102,7 +110,7 @@ fn marker(name: &Ident) -> Ident {
 }
 
 fn generate(kind: &Kind, options: &Options, mut function: ItemFn) -> syn::Result<TokenStream> {
-    let (context, fields) = signature(kind, options, &mut function)?;
+    let (context, arguments) = signature(kind, options, &mut function)?;
     let output = output(kind, &function)?;
     let model = krate::model();
     let functions = krate::functions();
@@ -118,12 +126,20 @@ fn generate(kind: &Kind, options: &Options, mut function: ItemFn) -> syn::Result
     let cfgs: Vec<_> = function.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).collect();
     let Kind { constructor, kind: function_kind, visibility, .. } = kind;
     let struct_doc = format!("The arguments of `{wire}`, which stand for a call of it.");
+    let (fields, implementation, derives) = match &arguments {
+        Arguments::Named(fields) => {
+            let implementation = object::implement(&function.sig.ident, &syn::Generics::default(), fields);
+            (fields.as_slice(), implementation, Some(quote!(#[derive(Clone)])))
+        }
+        Arguments::Whole(field) => {
+            (std::slice::from_ref(field), object::delegate(&function.sig.ident, field), None)
+        }
+    };
     let idents: Vec<&Ident> = fields.iter().map(|field| &field.ident).collect();
     let declarations = fields.iter().map(|Field { ident, ty, wire, .. }| {
         let doc = format!("The argument `{wire}`.");
         quote!(#[doc = #doc] pub #ident: #ty)
     });
-    let implementation = object::implement(name, &syn::Generics::default(), &fields);
     let marker = marker(name);
     let returns = options.returns.as_ref().map(|validator| quote!(.returns(|| #validator)));
     let call = quote_spanned!(output.span()=> __call.finish(#name(__ctx, #(__args.#idents),*).await));
@@ -146,7 +162,7 @@ fn generate(kind: &Kind, options: &Options, mut function: ItemFn) -> syn::Result
         #(#cfgs)*
         #[doc = #struct_doc]
         #[allow(non_camel_case_types, dead_code)]
-        #[derive(Clone)]
+        #derives
         #vis struct #name {
             #(#declarations,)*
         }
@@ -174,7 +190,7 @@ fn generate(kind: &Kind, options: &Options, mut function: ItemFn) -> syn::Result
 }
 
 /// Checks the signature, takes the `#[hull]` attributes out of it, and returns the context's type and the arguments.
-fn signature(kind: &Kind, options: &Options, function: &mut ItemFn) -> syn::Result<(Type, Vec<Field>)> {
+fn signature(kind: &Kind, options: &Options, function: &mut ItemFn) -> syn::Result<(Type, Arguments)> {
     let a_kind = kind.article();
     let sig = &mut function.sig;
     let context = kind.context;
@@ -215,6 +231,7 @@ fn signature(kind: &Kind, options: &Options, function: &mut ItemFn) -> syn::Resu
     };
     let case = options.case.unwrap_or(Case::Camel);
     let mut fields = Vec::new();
+    let mut flattened = None;
     for input in inputs {
         let FnArg::Typed(input) = input else { continue };
         let Pat::Ident(pattern) = &*input.pat else {
@@ -233,7 +250,11 @@ fn signature(kind: &Kind, options: &Options, function: &mut ItemFn) -> syn::Resu
             let message = format!("an argument of {a_kind} is owned, not borrowed{hint}");
             return Err(syn::Error::new(input.ty.span(), message));
         }
-        let renamed = attributes::options(&input.attrs, &["rename"])?.rename;
+        let options = attributes::options(&input.attrs, &["rename", "flatten"])?;
+        let renamed = options.rename;
+        if options.flatten {
+            flattened = Some(input.ty.span());
+        }
         input.attrs.retain(|attr| !attr.path().is_ident("hull"));
         fields.push(Field {
             ident: pattern.ident.clone(),
@@ -243,7 +264,15 @@ fn signature(kind: &Kind, options: &Options, function: &mut ItemFn) -> syn::Resu
             vis: syn::Visibility::Inherited,
         });
     }
-    Ok((context_type, fields))
+    match flattened {
+        None => Ok((context_type, Arguments::Named(fields))),
+        Some(_) if fields.len() == 1 => Ok((context_type, Arguments::Whole(fields.remove(0)))),
+        Some(span) => {
+            let message =
+                "`#[hull(flatten)]` makes one struct the whole of the arguments, so it stands alone";
+            Err(syn::Error::new(span, message))
+        }
+    }
 }
 
 /// The `T` of the returned `Result<T>`.

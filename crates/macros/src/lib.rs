@@ -13,6 +13,7 @@
 //! | enum | `#[hull(tag = "kind")]` | variants are objects that this field tells apart |
 //! | enum | `#[hull(rename_all_fields = "…")]` | wire names of the variants' fields; camelCase unless given |
 //! | field, variant, argument | `#[hull(rename = "name")]` | its wire name |
+//! | the only argument | `#[hull(flatten)]` | its struct is the whole arguments object: `create` takes a table's own fields |
 //!
 //! Options of `#[query]`, `#[mutation]` and their `internal_` twins: `name = "wireName"`, `rename_all = "snake_case"`
 //! (for the function's name and its arguments), `returns = validator`. They expand to the function as written, an

@@ -104,6 +104,35 @@ pub(crate) fn implement(name: &Ident, generics: &Generics, fields: &[Field]) -> 
     }
 }
 
+/// The impls of a struct that is, to all others, nothing but its one field.
+pub(crate) fn delegate(name: &Ident, field: &Field) -> TokenStream {
+    let model = krate::model();
+    let p = quote!(#model::__private);
+    let Field { ident, ty, .. } = field;
+    quote! {
+        #[automatically_derived]
+        impl #p::Encode for #name {
+            fn encode<__E: #p::Encoder>(&self, __e: &mut __E) {
+                #p::Encode::encode(&self.#ident, __e);
+            }
+        }
+
+        #[automatically_derived]
+        impl #p::Decode for #name {
+            fn decode(__value: #p::ValueRef<'_>) -> ::core::result::Result<Self, #p::DecodeError> {
+                ::core::result::Result::Ok(#name { #ident: <#ty as #p::Decode>::decode(__value)? })
+            }
+        }
+
+        #[automatically_derived]
+        impl #model::Validated for #name {
+            fn validator() -> #model::Validator {
+                <#ty as #model::Validated>::validator()
+            }
+        }
+    }
+}
+
 /// Statements that write the fields, and the tag if there is one, in ascending order of their wire names.
 pub(crate) fn writes(
     fields: &[Field],

@@ -50,6 +50,18 @@ impl<T> Patch<T> {
         self.change(N::PATH, value)
     }
 
+    /// Sets a field when there is a value for it, and leaves it as it is otherwise: for arguments that are optional.
+    pub fn set_some<N: Settable, V: Encode>(
+        self,
+        field: Field<T, N, V>,
+        value: Option<impl FieldValue<V>>,
+    ) -> Patch<T> {
+        match value {
+            Some(value) => self.set(field, value),
+            None => self,
+        }
+    }
+
     /// Removes a field.
     pub fn unset<N: Settable, V: Unsettable>(self, _field: Field<T, N, V>) -> Patch<T> {
         self.change(N::PATH, Ok(None))
