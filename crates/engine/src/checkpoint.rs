@@ -90,6 +90,13 @@ impl Engine {
     }
 }
 
+impl Checkpoints {
+    /// Whatever is clean is in storage as of here at the latest.
+    pub(crate) fn stored_to(&self) -> Timestamp {
+        self.running.as_ref().map_or(self.row.reached, |running| running.row.bound)
+    }
+}
+
 impl Inner {
     /// Writes one batch. A new checkpoint goes up to `wanted` at most.
     pub(crate) fn checkpoint_step(&self, wanted: Timestamp) -> Result<CheckpointStep, StorageError> {

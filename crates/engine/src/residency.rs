@@ -48,7 +48,7 @@ impl Inner {
     /// Loads or lets go of one chunk; returns whether there is more to do.
     pub(crate) fn residency_step(&self) -> Result<bool, TxError> {
         let mut guard = self.checkpoints.lock();
-        let at = guard.row.reached;
+        let at = guard.stored_to();
         let work = &mut guard.residency;
         if let Some((store, from)) = work.evicting.take() {
             work.evicting = store.evict(&from, CHUNK_KEYS, at).map(|next| (store, next));

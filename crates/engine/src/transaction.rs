@@ -131,6 +131,9 @@ impl Transaction {
     /// Undoes all writes since `savepoint`. What was read stays read, and what was used up stays used up.
     pub fn rollback_to(&mut self, savepoint: Savepoint) {
         self.writes.rollback_to(&savepoint);
+        // Some of what was read were the writes.
+        self.recent.clear();
+        self.next_recent = 0;
         self.catalog = savepoint.catalog;
     }
 
