@@ -1,1 +1,42 @@
-//! HTTP and websocket server.
+//! The server: HTTP, the websocket, admin keys, metrics and the page, around the functions of an application.
+//!
+//! # Guarantees
+//!
+//! - Official Convex clients use it as they use their own server: the websocket and the HTTP API are Convex's.
+//! - No answer and no push leaves before what it tells is durable.
+//! - One task serves one connection; what a client does wrong is told to that client, and no other notices.
+//! - A server that is told to stop finishes what runs, makes it durable and ends.
+//!
+//! This is the only crate that knows HTTP. [`serve`] is the entry of an application's binary, [`Server`] that of a
+//! program that embeds one.
+
+mod admin;
+mod backend;
+mod connection;
+mod control;
+mod data;
+mod http;
+mod keys;
+mod limits;
+mod listener;
+mod logs;
+mod mailbox;
+mod metrics;
+mod page;
+mod sample;
+mod serve;
+mod server;
+mod settings;
+mod state;
+mod time;
+mod upgrade;
+mod watch;
+mod wire;
+
+pub use admin::AdminError;
+pub use backend::StartError;
+pub use page::Page;
+pub use sample::{Caller, SampleError};
+pub use serve::{Serve, main, serve};
+pub use server::{ServeError, Server};
+pub use settings::{ByteSize, ByteSizeError, Durability, Settings};

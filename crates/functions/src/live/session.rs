@@ -32,6 +32,11 @@ impl LiveSession {
         &self.identity
     }
 
+    /// What [`LiveSession::ready`] waits for, for who waits for more than this.
+    pub fn notify(&self) -> &Arc<Notify> {
+        &self.notify
+    }
+
     /// Subscribes to a query under a number of the session's choice; `false` if the number is taken.
     pub fn subscribe(&self, query: u32, path: &str, args: &Packed, journal: Option<&Arc<str>>) -> bool {
         let request = QueryRequest { path, args, journal, identity: &self.identity };

@@ -1,0 +1,194 @@
+//! The entry of an application's binary: `hull::serve(app)` reads the command line and does what it says.
+//!
+//! Serving is the default; `keys …` and `watch …` are beside it. The process ends with 0 when it was asked to stop and
+//! stopped in good order, and with 1 after an error, which is printed.
+
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use hull_functions::App;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::control::Request;
+use crate::page::Page;
+use crate::sample::{Caller, Loader};
+use crate::server::{ServeError, Server};
+use crate::settings::{Command, CommandLine, KeysAction, Settings};
+use crate::{admin, logs, watch};
+
+/// A server binary for an application, not started yet.
+///
+/// ```no_run
+/// # use hull_server::{serve, Page};
+/// # fn app() -> hull_functions::App { hull_functions::App::new() }
+/// #[tokio::main]
+/// async fn main() -> std::process::ExitCode {
+///     serve(app()).page(Page::new("Journal").list("journalEntries:list", "{}")).await
+/// }
+/// ```
+#[must_use = "a server does nothing until it is awaited or run"]
+pub struct Serve {
+    app: App,
+    page: Page,
+    sample: Option<Loader>,
+}
+
+/// What serves an application: awaited, or [`run`](Serve::run) where there is no runtime.
+pub fn serve(app: App) -> Serve {
+    Serve { app, page: Page::new("Hull"), sample: None }
+}
+
+/// Serves an application on a runtime of its own: all that `fn main` needs.
+///
+/// ```no_run
+/// # fn app() -> hull_functions::App { hull_functions::App::new() }
+/// fn main() -> std::process::ExitCode {
+///     hull_server::main(app())
+/// }
+/// ```
+pub fn main(app: App) -> ExitCode {
+    serve(app).run()
+}
+
+impl Serve {
+    /// What the page at `/` shows.
+    pub fn page(mut self, page: Page) -> Serve {
+        self.page = page;
+        self
+    }
+
+    /// Fills a new data directory with sample data, unless `--no-sample` is given.
+    pub fn sample<F, Fut>(mut self, load: F) -> Serve
+    where
+        F: FnOnce(Caller) -> Fut + Send + 'static,
+        Fut: Future<Output = hull_functions::Result<()>> + Send + 'static,
+    {
+        self.sample = Some(Loader::new(load));
+        self
+    }
+
+    /// Does what the command line says, on a runtime of its own.
+    pub fn run(self) -> ExitCode {
+        match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+            Ok(runtime) => runtime.block_on(self.into_future()),
+            Err(error) => fail(&error),
+        }
+    }
+
+    /// Starts a server with settings given by hand instead of the command line.
+    pub async fn start(self, settings: Settings) -> Result<Server, ServeError> {
+        Server::launch(self.app, self.page, self.sample, settings).await
+    }
+
+    async fn obey(self, line: CommandLine) -> Result<(), Box<dyn std::error::Error>> {
+        match line.command {
+            None => self.until_stopped(line.settings).await,
+            Some(Command::Keys(keys)) => {
+                let (directory, request) = match keys.action {
+                    KeysAction::Create { name, directory } => (directory, Request::CreateKey { name }),
+                    KeysAction::List { directory } => (directory, Request::ListKeys),
+                    KeysAction::Revoke { name, directory } => (directory, Request::RevokeKey { name }),
+                };
+                let done = tokio::task::spawn_blocking(move || admin::command(&directory.data_dir, request));
+                Ok(done.await??)
+            }
+            Some(Command::Watch(command)) => Ok(watch::run(command).await?),
+        }
+    }
+
+    async fn until_stopped(self, settings: Settings) -> Result<(), Box<dyn std::error::Error>> {
+        logs::init();
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let greeting = Arc::new(settings.clone());
+        let starting = self.start(settings);
+        let mut server = tokio::select! {
+            server = starting => server?,
+            // Nothing was served yet, and what was written is in the log or will be done again.
+            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
+        };
+        let ready = tokio::select! {
+            ready = server.ready() => ready,
+            _ = interrupt.recv() => return Ok(server.stop().await?),
+            _ = terminate.recv() => return Ok(server.stop().await?),
+        };
+        ready?;
+        greet(&server, &greeting);
+        let failure = tokio::select! {
+            failure = server.failed() => failure,
+            _ = interrupt.recv() => return Ok(finish(server).await?),
+            _ = terminate.recv() => return Ok(finish(server).await?),
+        };
+        tracing::error!(%failure, "the server stops, since its log has failed");
+        // What can still be closed is; the error that counts is the log's.
+        let _ = server.stop().await;
+        Err(failure.into())
+    }
+}
+
+impl IntoFuture for Serve {
+    type Output = ExitCode;
+    type IntoFuture = Pin<Box<dyn Future<Output = ExitCode> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            match self.obey(CommandLine::parse()).await {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(&*error),
+            }
+        })
+    }
+}
+
+async fn finish(server: Server) -> Result<(), ServeError> {
+    eprintln!("Stopping: running mutations finish first.");
+    server.stop().await?;
+    eprintln!("Stopped; everything is on disk.");
+    Ok(())
+}
+
+fn fail(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("error: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        eprintln!("  because: {error}");
+        cause = error.source();
+    }
+    ExitCode::FAILURE
+}
+
+fn greet(server: &Server, settings: &Settings) {
+    let data = settings.data_dir.canonicalize().unwrap_or_else(|_| settings.data_dir.clone());
+    let default = Settings::default();
+    let directory = if settings.data_dir == default.data_dir {
+        String::new()
+    } else {
+        format!(" --data-dir {}", settings.data_dir.display())
+    };
+    let url = if server.url() == "http://127.0.0.1:3210" {
+        String::new()
+    } else {
+        format!(" --url {}", server.url())
+    };
+    let this = invocation();
+    println!("Hull serves {}", server.url());
+    println!("  data       {}", data.display());
+    println!("  admin key  {this} keys create{directory}");
+    if let Some((path, args)) = server.suggested_query() {
+        println!("  watch      {this} watch {path} '{args}'{url}");
+    }
+    println!("  stop       Ctrl-C");
+}
+
+/// How this process is started: by cargo, or by itself.
+fn invocation() -> String {
+    if std::env::var_os("CARGO").is_some() {
+        let release = if cfg!(debug_assertions) { "" } else { " --release" };
+        return format!("cargo run{release} --");
+    }
+    std::env::args().next().unwrap_or_else(|| "hull-server".to_owned())
+}

@@ -1,0 +1,232 @@
+//! A running server: it listens at once, prepares its data beside, serves, and stops in good order.
+//!
+//! Guarantee: [`Server::stop`] returns after every mutation that ran was answered and everything acknowledged is on
+//! disk. Nothing is answered from half-built indexes: until they are there, requests get 503.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hull_functions::App;
+use tokio::task::JoinHandle;
+
+use crate::backend::{Backend, StartError};
+use crate::control::{ControlSocket, Reply, Request};
+use crate::page::Page;
+use crate::sample::Loader;
+use crate::settings::Settings;
+use crate::state::Shared;
+use crate::{admin, http, limits, listener};
+
+/// How long open connections have, at a stop, to take their last answers.
+const LAST_ANSWERS: Duration = Duration::from_secs(10);
+
+/// Why a server does not run, or has ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address can't be listened on.
+    #[error("{0}")]
+    Listen(#[source] std::io::Error),
+    /// The page that the application describes has a mistake.
+    #[error("{0}")]
+    Page(String),
+    /// The data can't be opened, or the application does not fit it.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A part of the server has ended unexpectedly.
+    #[error("a part of the server ended unexpectedly: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+impl ServeError {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            ServeError::Listen(_) => "CannotListen",
+            ServeError::Page(_) => "InvalidPage",
+            ServeError::Start(error) => error.code(),
+            ServeError::Task(_) => "InternalServerError",
+        }
+    }
+}
+
+/// A running server.
+pub struct Server {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    listening: JoinHandle<()>,
+    preparing: Option<JoinHandle<Result<Arc<Backend>, ServeError>>>,
+    backend: Option<Arc<Backend>>,
+    control: Option<JoinHandle<()>>,
+    suggested: Option<(String, String)>,
+}
+
+impl Server {
+    /// Starts a server for an application; [`Server::ready`] says when it serves. Port 0 takes any free port.
+    pub async fn start(app: App, settings: Settings) -> Result<Server, ServeError> {
+        Server::launch(app, Page::new("Hull"), None, settings).await
+    }
+
+    pub(crate) async fn launch(
+        app: App,
+        page: Page,
+        sample: Option<Loader>,
+        settings: Settings,
+    ) -> Result<Server, ServeError> {
+        let page_settings = page.settings().map_err(ServeError::Page)?;
+        if let Some(files) = limits::raise_open_files() {
+            tracing::debug!(files, "the limit of open files");
+        }
+        let listener = listener::bind(SocketAddr::new(settings.host, settings.port))
+            .await
+            .map_err(ServeError::Listen)?;
+        let address = listener.local_addr().map_err(ServeError::Listen)?;
+        let shared = Shared::new();
+        let router = http::router(Arc::clone(&shared), page_settings);
+        let listening = tokio::spawn(listener::serve(listener, router, shared.stopping()));
+        let preparing = tokio::spawn(prepare(Arc::clone(&shared), app, sample, settings));
+        Ok(Server {
+            shared,
+            address,
+            listening,
+            preparing: Some(preparing),
+            backend: None,
+            control: None,
+            suggested: page.suggested_query(),
+        })
+    }
+
+    /// Waits until requests are served, or until it is clear that they won't be.
+    pub async fn ready(&mut self) -> Result<(), ServeError> {
+        if let Some(preparing) = &mut self.preparing {
+            let prepared = preparing.await;
+            self.preparing = None;
+            let backend = prepared??;
+            self.control = open_control(&backend);
+            self.backend = Some(backend);
+        }
+        Ok(())
+    }
+
+    /// Where the server listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL that clients use.
+    pub fn url(&self) -> String {
+        let address = self.address;
+        if address.ip().is_unspecified() {
+            return format!("http://127.0.0.1:{}", address.port());
+        }
+        format!("http://{address}")
+    }
+
+    /// A query worth watching, and its arguments: that of the page.
+    pub(crate) fn suggested_query(&self) -> Option<(&str, &str)> {
+        self.suggested.as_ref().map(|(path, args)| (path.as_str(), args.as_str()))
+    }
+
+    /// Makes an admin key, `name|secret`, which can't be shown again; the name is made up unless given.
+    pub async fn create_admin_key(&mut self, name: Option<&str>) -> Result<String, ServeError> {
+        self.ready().await?;
+        match &self.backend {
+            Some(backend) => {
+                let (key, ts) = backend.keys().create(name).map_err(StartError::from)?;
+                backend.wait_durable(ts).await.map_err(|error| StartError::LogFailed(error.to_string()))?;
+                Ok(key)
+            }
+            None => Err(ServeError::Start(StartError::Stopped)),
+        }
+    }
+
+    /// Waits until the log fails, and says why; after that the server can only be stopped.
+    pub fn failed(&self) -> impl Future<Output = StartError> + Send + 'static {
+        let mut failure = self.shared.failure();
+        async move {
+            let why = match failure.wait_for(Option::is_some).await {
+                Ok(why) => why.clone().unwrap_or_default(),
+                Err(_) => String::new(),
+            };
+            StartError::LogFailed(why)
+        }
+    }
+
+    /// How many websockets are open.
+    pub fn open_connections(&self) -> usize {
+        self.shared.open_connections()
+    }
+
+    /// Stops: nothing new, running mutations finish and are answered, everything is made durable.
+    pub async fn stop(mut self) -> Result<(), ServeError> {
+        self.shared.stop();
+        self.listening.await?;
+        let waiting = async {
+            while self.shared.open_connections() > 0 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        if tokio::time::timeout(LAST_ANSWERS, waiting).await.is_err() {
+            tracing::warn!(open = self.shared.open_connections(), "clients did not take their last answers");
+        }
+        if let Some(control) = self.control.take() {
+            control.abort();
+            // Aborted is what it is meant to be.
+            let _ = control.await;
+        }
+        if let Some(preparing) = self.preparing.take() {
+            self.backend = Some(preparing.await??);
+        }
+        match self.backend.take() {
+            Some(backend) => Ok(tokio::task::spawn_blocking(move || backend.shutdown()).await??),
+            None => Ok(()),
+        }
+    }
+}
+
+async fn prepare(
+    shared: Arc<Shared>,
+    app: App,
+    sample: Option<Loader>,
+    settings: Settings,
+) -> Result<Arc<Backend>, ServeError> {
+    let no_sample = settings.no_sample;
+    let runtime = tokio::runtime::Handle::current();
+    let for_backend = Arc::clone(&shared);
+    let backend =
+        tokio::task::spawn_blocking(move || Backend::open(app, &settings, &for_backend, runtime)).await??;
+    if let Some(loader) = sample {
+        loader.fill(&backend, no_sample).await.map_err(StartError::from)?;
+    }
+    shared.set_ready(Arc::clone(&backend));
+    Ok(backend)
+}
+
+fn open_control(backend: &Arc<Backend>) -> Option<JoinHandle<()>> {
+    let directory: &Path = backend.directory();
+    match ControlSocket::bind(directory) {
+        Ok(socket) => {
+            let backend = Arc::clone(backend);
+            Some(tokio::spawn(socket.serve(move |request| {
+                let backend = Arc::clone(&backend);
+                async move { control_reply(&backend, request).await }
+            })))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "no control socket: `keys create` works only while the server is stopped");
+            None
+        }
+    }
+}
+
+async fn control_reply(backend: &Backend, request: Request) -> Reply {
+    match admin::perform(backend.keys(), request) {
+        Ok((lines, ts)) => match backend.wait_durable(ts).await {
+            Ok(()) => Reply::Ok(lines),
+            Err(error) => Reply::Error(error.to_string()),
+        },
+        Err(error) => Reply::Error(error.to_string()),
+    }
+}
