@@ -104,8 +104,7 @@ impl Inner {
             if !chunk.entries.is_empty() {
                 let mut batch = Batch::new();
                 chunk.entries.into_iter().for_each(|(k, _)| batch.delete(k));
-                self.storage.apply(batch)?;
-                return Ok(self.storage.sync()?);
+                return Ok(self.write(batch)?);
             }
         }
         let result = commit_change(self, |transaction| {

@@ -140,13 +140,11 @@ impl Inner {
         if last {
             CheckpointRow { reached: ts, ..running.row }.put(&mut batch);
         }
-        if let Err(error) = self.storage.apply(batch).and_then(|()| self.storage.sync()) {
+        if let Err(error) = self.write(batch) {
             // What reached storage is repeated; the overlay hides it until then.
-            self.storage_failures.fetch_add(1, Ordering::Relaxed);
             running.work.extend(written);
             checkpoints.running = Some(running);
             checkpoints.row.bound = Timestamp(0);
-            self.storage.reopen()?;
             return Err(error);
         }
         checkpoints.row.bound = ts;
@@ -172,6 +170,19 @@ impl Inner {
             tracing::warn!(%error, "the log was not trimmed");
         }
         Ok(CheckpointStep::Done)
+    }
+
+    /// Applies and syncs a batch. After a failure the store is opened again, and the batch must be repeated.
+    pub(crate) fn write(&self, batch: Batch) -> Result<(), StorageError> {
+        if self.storage_failed.load(Ordering::Acquire) {
+            self.storage.reopen()?;
+            self.storage_failed.store(false, Ordering::Release);
+        }
+        self.storage.apply(batch).and_then(|()| self.storage.sync()).inspect_err(|error| {
+            self.storage_failures.fetch_add(1, Ordering::Relaxed);
+            // A full disk is found before anything is written.
+            self.storage_failed.store(!matches!(error, StorageError::DiskFull), Ordering::Release);
+        })
     }
 
     /// Chooses C and takes over what is to be written.

@@ -87,6 +87,8 @@ pub(crate) struct Inner {
     pub(crate) checkpoint_ts: AtomicU64,
     pub(crate) dirty_bytes: AtomicU64,
     pub(crate) storage_failures: AtomicU64,
+    /// The store must be opened again before the next write.
+    pub(crate) storage_failed: AtomicBool,
     pub(crate) schema_change: Mutex<()>,
     pub(crate) closing: Mutex<bool>,
     pub(crate) wake: Condvar,
@@ -221,6 +223,7 @@ impl Inner {
             checkpoint_ts: AtomicU64::new(0),
             dirty_bytes: AtomicU64::new(0),
             storage_failures: AtomicU64::new(0),
+            storage_failed: AtomicBool::new(false),
             schema_change: Mutex::new(()),
             closing: Mutex::new(false),
             wake: Condvar::new(),

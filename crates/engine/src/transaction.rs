@@ -146,7 +146,11 @@ impl Transaction {
 
     /// The row under `k` in one of the engine's own keyspaces, with the commit that wrote it; zero stands for this
     /// transaction.
-    pub fn get_system(&mut self, keyspace: Keyspace, k: &[u8]) -> Result<Option<(Timestamp, Packed)>, TxError> {
+    pub fn get_system(
+        &mut self,
+        keyspace: Keyspace,
+        k: &[u8],
+    ) -> Result<Option<(Timestamp, Packed)>, TxError> {
         let table = self.engine.system(keyspace)?;
         self.reads.add_point(keyspace, k);
         if let Some(at) = self.writes.find(keyspace, k) {

@@ -157,6 +157,14 @@ impl World {
         engine
     }
 
+    fn fill(&mut self, documents: u32) {
+        let tx = self.engine.begin();
+        let mut open =
+            Open { tx, sees: State::new(), asked: Vec::new(), wrote: BTreeMap::new(), savepoint: None };
+        (0..documents).for_each(|_| self.write(&mut open));
+        self.commit(open);
+    }
+
     fn reopen(&mut self) {
         wait_durable(&self.engine);
         // Un-synced batches are lost; the log is kept.
@@ -358,6 +366,7 @@ fn transactions_are_serializable_with_little_memory() {
     let (mut commits, mut partial) = (0, 0);
     for seed in 0..seeds() {
         let mut world = World::new(1000 + seed, 64 << 10);
+        world.fill(100);
         world.run(600);
         commits += world.commits;
         partial += world.partial;

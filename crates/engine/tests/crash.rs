@@ -1,0 +1,281 @@
+//! Power loss at every operation of storage, and failures that are survived.
+//!
+//! After a crash the state is that after some commit, at or behind the last durable one. Storage may have kept any
+//! number of its un-synced batches, the log any number of its un-synced records.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use common::*;
+use hull_engine::log::MemoryLog;
+use hull_engine::storage::{Fault, FaultyStorage, MemoryStorage};
+use hull_engine::{CommitError, Engine, KeyRange, ManualClock, OpenError, Options, Order};
+use hull_model::{Schema, define_table, v};
+use hull_value::{DocumentId, Timestamp, ValueRef};
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+
+type State = BTreeMap<DocumentId, f64>;
+
+fn test_schema() -> Schema {
+    Schema::new()
+        .table(define_table("t").field("k", v::number()).field("pad", v::string()).index("by_k", ["k"]))
+}
+
+struct Disk {
+    storage: Arc<MemoryStorage>,
+    faulty: Arc<FaultyStorage>,
+    log: Arc<MemoryLog>,
+    clock: Arc<ManualClock>,
+}
+
+impl Disk {
+    fn new() -> Self {
+        let storage = Arc::new(MemoryStorage::new());
+        let faulty = Arc::new(FaultyStorage::new(storage.clone()));
+        let clock = Arc::new(ManualClock::new(Timestamp(1_700_000_000_000_000_000)));
+        Self { storage, faulty, log: Arc::new(MemoryLog::new()), clock }
+    }
+
+    fn open(&self, seed: u64) -> Result<Engine, OpenError> {
+        let mut options = Options::new(self.faulty.clone(), self.log.clone());
+        options.clock = self.clock.clone();
+        options.seed = Some(seed);
+        options.background = false;
+        options.memory_budget = 64 << 10;
+        Engine::open(options)
+    }
+
+    /// Loses power: what is kept of the un-synced is random.
+    fn lose_power(&mut self, rng: &mut SmallRng) {
+        self.faulty.heal();
+        let kept = rng.random_range(0..=self.storage.unsynced());
+        self.storage.power_loss(kept);
+        let kept = rng.random_range(0..=self.log.unsynced());
+        self.log = Arc::new(self.log.after_power_loss(kept));
+    }
+}
+
+fn state_of(engine: &Engine) -> State {
+    let mut tx = engine.begin();
+    let mut all = State::new();
+    let mut scan = tx.scan("t", "by_k", &KeyRange::all(), Order::Asc).unwrap();
+    let mut last = f64::MIN;
+    while let Some(document) = tx.next(&mut scan).unwrap() {
+        let k = number(&document, "k");
+        assert!(k >= last);
+        last = k;
+        assert!(all.insert(document.id, k).is_none(), "twice in the index");
+    }
+    let mut by_id = State::new();
+    let mut scan = tx.scan("t", "by_creation_time", &KeyRange::all(), Order::Desc).unwrap();
+    while let Some(document) = tx.next(&mut scan).unwrap() {
+        by_id.insert(document.id, number(&document, "k"));
+        assert_eq!(tx.get(document.id).unwrap().as_ref(), Some(&document));
+    }
+    assert_eq!(all, by_id);
+    all
+}
+
+/// Runs a random script until storage fails or the script is through; returns every state that was committed.
+fn script(
+    disk: &Disk,
+    engine: &Engine,
+    rng: &mut SmallRng,
+    state: &mut State,
+    states: &mut Vec<(Timestamp, State)>,
+) {
+    for _ in 0..60 {
+        disk.clock.advance(rng.random_range(0..3_000_000_000));
+        match rng.random_range(0..10) {
+            0..6 => {
+                let mut next = state.clone();
+                let mut tx = engine.begin();
+                for _ in 0..rng.random_range(1..6) {
+                    let k = f64::from(rng.random_range(0..50));
+                    let pad = "p".repeat(rng.random_range(0..300));
+                    let fields = object(&[("k", k.into()), ("pad", pad.as_str().into())]);
+                    let ids: Vec<_> = next.keys().copied().collect();
+                    let done = if ids.is_empty() || rng.random_bool(0.5) {
+                        tx.insert("t", &fields).map(|id| {
+                            next.insert(id, k);
+                        })
+                    } else {
+                        let id = ids[rng.random_range(0..ids.len())];
+                        if rng.random_bool(0.3) {
+                            tx.delete(id).map(|()| {
+                                next.remove(&id);
+                            })
+                        } else {
+                            tx.patch(id, &[("k", Some(ValueRef::Float64(k)))]).map(|()| {
+                                next.insert(id, k);
+                            })
+                        }
+                    };
+                    match done {
+                        Ok(()) => {}
+                        Err(error) if error.code() == "StorageFailed" => return,
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+                let committed = engine.commit(tx).unwrap();
+                *state = next;
+                states.push((committed.ts, state.clone()));
+            }
+            6..8 => {
+                if engine.checkpoint_step().is_err() {
+                    return;
+                }
+            }
+            8 => {
+                if engine.maintain().is_err() {
+                    return;
+                }
+            }
+            _ => {
+                if rng.random() {
+                    disk.log.pause();
+                } else {
+                    disk.log.resume();
+                    wait_durable(engine);
+                }
+            }
+        }
+        // A checkpoint waits for the log.
+        disk.log.resume();
+    }
+}
+
+/// Crashes at the n-th operation of storage after the schema is there; returns whether it came that far.
+fn crash_at(n: u64, seed: u64) -> bool {
+    let mut rng = SmallRng::seed_from_u64(seed);
+    let mut disk = Disk::new();
+    let engine = disk.open(seed).unwrap();
+    engine.apply_schema(&test_schema(), &mut |_| {}).unwrap();
+    wait_durable(&engine);
+    let mut state = State::new();
+    let mut states = vec![(engine.ordered(), State::new())];
+    disk.faulty.fail_at(n, Fault::Stop);
+    let before = disk.faulty.operations();
+    script(&disk, &engine, &mut rng, &mut state, &mut states);
+    let far = disk.faulty.operations() >= before + n;
+    let mut engine = engine;
+    // Twice: the second crash also hits the recovery.
+    for round in 0..2 {
+        let durable = engine.durable();
+        drop(engine);
+        disk.lose_power(&mut rng);
+        if round == 1 {
+            disk.faulty.fail_at(1 + n % 5, Fault::Stop);
+            if disk.open(seed).and_then(|e| e.checkpoint().map_err(OpenError::from)).is_err() {
+                disk.lose_power(&mut rng);
+            }
+            disk.faulty.heal();
+        }
+        engine = disk.open(seed + 1 + round).unwrap();
+        let found = state_of(&engine);
+        let fits = states
+            .iter()
+            .any(|(ts, s)| *s == found && (*ts >= durable || states.last().is_some_and(|l| l.1 == *s)));
+        let last_durable = states.iter().rev().find(|(ts, _)| *ts <= durable).map(|(_, s)| s);
+        assert!(fits || last_durable == Some(&found), "seed {seed}, operation {n}: durable to {durable:?}");
+        assert!(engine.ordered() > durable, "timestamps went back");
+        states = vec![(engine.ordered(), found.clone())];
+        state = found;
+        script(&disk, &engine, &mut rng, &mut state, &mut states);
+        wait_durable(&engine);
+    }
+    engine.checkpoint().unwrap();
+    assert_eq!(state_of(&engine), state);
+    drop(engine);
+    disk.lose_power(&mut rng);
+    assert_eq!(state_of(&disk.open(99).unwrap()), state);
+    far
+}
+
+#[test]
+fn power_may_be_lost_at_every_operation_of_storage() {
+    for seed in 0..4 {
+        let mut n = 1;
+        while crash_at(n, seed) {
+            n += 1;
+        }
+        assert!(n > 10, "only {n} operations");
+    }
+}
+
+#[test]
+fn a_failed_write_of_storage_is_repeated_after_it_was_opened_again() {
+    for fault in [Fault::Before, Fault::After] {
+        for n in 1..40 {
+            let mut rng = SmallRng::seed_from_u64(n);
+            let disk = Disk::new();
+            let engine = disk.open(n).unwrap();
+            engine.apply_schema(&test_schema(), &mut |_| {}).unwrap();
+            let (mut state, mut states) = (State::new(), Vec::new());
+            script(&disk, &engine, &mut rng, &mut state, &mut states);
+            disk.faulty.fail_at(n, fault);
+            let mut again = State::new();
+            for _ in 0..3 {
+                again = state.clone();
+                script(&disk, &engine, &mut rng, &mut again, &mut states);
+                state = again.clone();
+            }
+            wait_durable(&engine);
+            engine.checkpoint().or_else(|_| engine.checkpoint()).unwrap();
+            assert_eq!(state_of(&engine), again);
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_writes_by_name_and_keeps_reads() {
+    let disk = Disk::new();
+    let engine = disk.open(1).unwrap();
+    engine.apply_schema(&test_schema(), &mut |_| {}).unwrap();
+    let insert = || {
+        let mut tx = engine.begin();
+        tx.insert("t", &object(&[("k", 1.0.into()), ("pad", "".into())])).unwrap();
+        engine.commit(tx)
+    };
+    insert().unwrap();
+    disk.log.set_disk_full(true);
+    assert!(matches!(insert().unwrap_err(), CommitError::DiskFull));
+    assert_eq!(state_of(&engine).len(), 1);
+    disk.log.set_disk_full(false);
+    disk.faulty.set_disk_full(true);
+    insert().unwrap();
+    wait_durable(&engine);
+    assert_eq!(engine.checkpoint().unwrap_err().code(), "DiskFull");
+    disk.faulty.set_disk_full(false);
+    engine.checkpoint().unwrap();
+    assert_eq!(state_of(&engine).len(), 2);
+}
+
+#[test]
+fn a_failed_log_stops_everything() {
+    let disk = Disk::new();
+    let engine = disk.open(1).unwrap();
+    engine.apply_schema(&test_schema(), &mut |_| {}).unwrap();
+    let tx = engine.begin();
+    disk.log.fail();
+    while !engine.has_failed() {
+        std::thread::yield_now();
+    }
+    assert_eq!(engine.commit(tx).unwrap_err().code(), "LogFailed");
+    assert_eq!(engine.begin_read(hull_engine::ReadAt::Durable).unwrap_err().code(), "LogFailed");
+}
+
+#[test]
+fn a_log_that_ends_below_a_named_checkpoint_is_damage() {
+    let mut disk = Disk::new();
+    let engine = disk.open(1).unwrap();
+    engine.apply_schema(&test_schema(), &mut |_| {}).unwrap();
+    wait_durable(&engine);
+    engine.checkpoint().unwrap();
+    drop(engine);
+    disk.log = Arc::new(MemoryLog::new());
+    assert_eq!(disk.open(1).unwrap_err().code(), "DataDamaged");
+}
