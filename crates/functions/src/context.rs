@@ -119,7 +119,7 @@ impl QueryCtx {
     }
 
     async fn nested_query(&self, function: &Registered, args: &Packed) -> Result<Packed> {
-        let Handler::Query(handler) = &function.handler else {
+        let Handler::Query(handler) = function.handler else {
             function.expect_kind(FunctionKind::Query)?;
             return Err(Error::message("not a query"));
         };
@@ -166,7 +166,7 @@ impl MutationCtx {
     }
 
     async fn nested_mutation(&self, function: &Registered, args: &Packed) -> Result<Packed> {
-        let Handler::Mutation(handler) = &function.handler else {
+        let Handler::Mutation(handler) = function.handler else {
             function.expect_kind(FunctionKind::Mutation)?;
             return Err(Error::message("not a mutation"));
         };

@@ -42,7 +42,8 @@ pub use watchdog::OnStuck;
 /// What the macros expand to; not for use by hand.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::private::{BoxFuture, Error, FunctionDef, mutation, query};
+    pub use crate::private::{Call, CallFuture, FunctionDef, Output};
+    pub use {hull_model, hull_value};
 }
 
 pub use hull_macros::{functions, internal_mutation, internal_query, mutation, query};

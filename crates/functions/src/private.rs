@@ -1,62 +1,34 @@
 //! What `#[query]`, `#[mutation]` and `functions![…]` expand to; nothing here is for people.
 //!
 //! An attribute makes an argument struct of the function's name, which implements `Function`, and a private function
-//! that returns its [`FunctionDef`], by way of [`query`] or [`mutation`].
+//! that returns its [`FunctionDef`], which `functions!` calls:
+//!
+//! ```ignore
+//! fn run<'a>(ctx: &'a QueryCtx, call: Call<'a>) -> CallFuture<'a> {
+//!     Box::pin(async move {
+//!         let args: list = call.args()?;
+//!         call.finish(list(ctx, args.user_id, args.limit).await)
+//!     })
+//! }
+//! FunctionDef::query::<list>(run)
+//! ```
 
 use std::any::TypeId;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 
 use hull_model::{Function, FunctionKind, Validated, Validator, Visibility};
 use hull_value::{Decode, Encode, Packed};
 
 use crate::context::{MutationCtx, QueryCtx};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
-pub use crate::error::Error;
-
-/// A future that a function's call is.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-/// The future of one call, whatever its types.
-pub(crate) type CallFuture<'a> = BoxFuture<'a, Result<Output>>;
-
-type QueryHandler = dyn for<'a> Fn(&'a QueryCtx, Call<'a>) -> CallFuture<'a> + Send + Sync;
-type MutationHandler = dyn for<'a> Fn(&'a MutationCtx, Call<'a>) -> CallFuture<'a> + Send + Sync;
-
-/// A query whose argument struct is `F`. What it returns is checked if `returns` says against what.
-pub fn query<F: Function>(
-    returns: Option<fn() -> Validator>,
-    call: for<'a> fn(&'a QueryCtx, F) -> BoxFuture<'a, Result<F::Output>>,
-) -> FunctionDef
-where
-    F::Output: Encode,
-{
-    let handler: Arc<QueryHandler> = Arc::new(move |ctx, args| {
-        Box::pin(async move {
-            let decoded = args.args()?;
-            args.finish(call(ctx, decoded).await)
-        })
-    });
-    FunctionDef::new::<F>(Handler::Query(handler), returns)
-}
-
-/// A mutation whose argument struct is `F`. What it returns is checked if `returns` says against what.
-pub fn mutation<F: Function>(
-    returns: Option<fn() -> Validator>,
-    call: for<'a> fn(&'a MutationCtx, F) -> BoxFuture<'a, Result<F::Output>>,
-) -> FunctionDef
-where
-    F::Output: Encode,
-{
-    let handler: Arc<MutationHandler> = Arc::new(move |ctx, args| {
-        Box::pin(async move {
-            let decoded = args.args()?;
-            args.finish(call(ctx, decoded).await)
-        })
-    });
-    FunctionDef::new::<F>(Handler::Mutation(handler), returns)
-}
+/// The future of one call.
+pub type CallFuture<'a> = Pin<Box<dyn Future<Output = Result<Output>> + Send + 'a>>;
+/// Runs a query.
+pub type QueryHandler = for<'a> fn(&'a QueryCtx, Call<'a>) -> CallFuture<'a>;
+/// Runs a mutation.
+pub type MutationHandler = for<'a> fn(&'a MutationCtx, Call<'a>) -> CallFuture<'a>;
 
 /// A function as its macro describes it.
 pub struct FunctionDef {
@@ -69,10 +41,10 @@ pub struct FunctionDef {
     pub(crate) doc: &'static str,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(crate) enum Handler {
-    Query(Arc<QueryHandler>),
-    Mutation(Arc<MutationHandler>),
+    Query(QueryHandler),
+    Mutation(MutationHandler),
 }
 
 impl Handler {
@@ -85,16 +57,33 @@ impl Handler {
 }
 
 impl FunctionDef {
-    fn new<F: Function>(handler: Handler, returns: Option<fn() -> Validator>) -> FunctionDef {
+    /// A query whose argument struct is `F`.
+    pub fn query<F: Function>(handler: QueryHandler) -> FunctionDef {
+        FunctionDef::new::<F>(Handler::Query(handler))
+    }
+
+    /// A mutation whose argument struct is `F`.
+    pub fn mutation<F: Function>(handler: MutationHandler) -> FunctionDef {
+        FunctionDef::new::<F>(Handler::Mutation(handler))
+    }
+
+    fn new<F: Function>(handler: Handler) -> FunctionDef {
         FunctionDef {
             name: F::NAME,
             visibility: F::VISIBILITY,
             handler,
             marker: TypeId::of::<F>(),
             args: <F as Validated>::validator,
-            returns,
+            returns: None,
             doc: F::DOC,
         }
+    }
+
+    /// Checks what the function returns.
+    #[must_use]
+    pub fn returns(mut self, validator: fn() -> Validator) -> FunctionDef {
+        self.returns = Some(validator);
+        self
     }
 }
 
@@ -108,7 +97,7 @@ pub(crate) enum Form {
 }
 
 /// The encoded result of a call.
-pub(crate) struct Output(pub(crate) Encoded);
+pub struct Output(pub(crate) Encoded);
 
 pub(crate) enum Encoded {
     Json(String),
@@ -116,21 +105,21 @@ pub(crate) enum Encoded {
 }
 
 /// One call: its arguments, already checked, and the form of its result.
-pub(crate) struct Call<'a> {
+pub struct Call<'a> {
     pub(crate) args: &'a Packed,
     pub(crate) form: Form,
 }
 
 impl Call<'_> {
     /// The arguments as the function's argument struct.
-    fn args<A: Decode>(&self) -> Result<A> {
+    pub fn args<A: Decode>(&self) -> Result<A> {
         A::decode(self.args.as_ref())
             .map_err(|error| Error::system("InvalidArguments", format!("ArgumentValidationError: {error}")))
     }
 
     /// Encodes what the function returned, once.
-    fn finish<T: Encode>(&self, result: Result<T>) -> Result<Output> {
-        let value = result?;
+    pub fn finish<T: Encode, E: Into<Error>>(&self, result: Result<T, E>) -> Result<Output> {
+        let value = result.map_err(Into::into)?;
         let encoded = match self.form {
             Form::Json => hull_value::to_json(&value).map(Encoded::Json),
             Form::Packed => Packed::encode(&value).map(Encoded::Packed),

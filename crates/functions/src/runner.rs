@@ -268,7 +268,7 @@ impl Runner {
         on_stuck: Option<OnStuck>,
     ) -> Result<String> {
         let call = Call { args, form: function.form() };
-        let output = match &function.handler {
+        let output = match function.handler {
             Handler::Query(handler) => {
                 let ctx = QueryCtx::new(run.clone(), 0, 0);
                 self.guard(function, run, on_stuck, handler(&ctx, call)).await?

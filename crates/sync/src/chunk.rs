@@ -1,7 +1,7 @@
 //! Transitions too large for one message: cut by the server, put together by the client.
 //!
-//! The Transition is encoded once and cut into pieces of at most [`CHUNK_BYTES`] between characters. The pieces
-//! follow each other in order; nothing but a Ping may stand between them.
+//! The Transition is encoded once and cut into pieces of at most [`CHUNK_BYTES`] between characters. The
+//! pieces follow each other in order; nothing but a Ping may stand between them.
 
 use crate::sink::MessageSink;
 use crate::write;

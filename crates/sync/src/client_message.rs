@@ -1,8 +1,8 @@
 //! What a client says: read from one flat borrowed struct in a single pass, written by hand.
 //!
 //! The type of a message may stand anywhere in it, and fields that are not known are passed over. Arguments
-//! stay JSON text: `args` is on the wire an array that holds one object. A path that names no function is not an
-//! error of the message, since the request that it belongs to can be answered.
+//! stay JSON text: `args` is on the wire an array that holds one object. A path that names no function is not
+//! an error of the message, since the request that it belongs to can be answered.
 
 use std::borrow::Cow;
 

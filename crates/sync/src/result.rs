@@ -1,8 +1,8 @@
 //! The result of a query, ready to be sent to any number of clients.
 //!
 //! The value is JSON text that all who listen share; what is around it is encoded when the result is made. So
-//! sending it copies bytes and nothing else. Two results are the same to a client when value (or error) and log
-//! lines are; a journal that changes alone is not news.
+//! sending it copies bytes and nothing else. Two results are the same to a client when value (or error) and
+//! log lines are; a journal that changes alone is not news.
 
 use std::sync::Arc;
 

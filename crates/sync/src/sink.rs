@@ -1,8 +1,8 @@
 //! Where a session's bytes go: one stream of text messages, websocket pings and at last a close.
 //!
-//! A session writes each message straight into the buffer of its sink, so a worker that frames by hand can put
-//! the frame's header into the same buffer and pass everything to the socket in one write. The order
-//! of calls is the order on the wire.
+//! A session writes each message straight into the buffer of its sink, so a worker that frames by hand can
+//! put the frame's header into the same buffer and pass everything to the socket in one write. The order of
+//! calls is the order on the wire.
 
 use crate::close::Close;
 

@@ -1,8 +1,8 @@
 //! What a server says, written by hand from pieces that are JSON already.
 //!
 //! No tree is built: each function appends one message to a buffer. `errorData` is there only for an
-//! application's error (a null there would be data), `clientClockSkew` and `serverTs` are there both or not at
-//! all, `logLines` always.
+//! application's error (a null there would be data), `clientClockSkew` and `serverTs` are there both or not
+//! at all, `logLines` always.
 
 use hull_value::Timestamp;
 
@@ -65,11 +65,12 @@ pub fn ping(out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"type":"Ping"}"#);
 }
 
-/// The clocks that a Transition tells: the client's clock less the server's at Connect in milliseconds, and the
-/// server's now in nanoseconds.
+/// The clocks that a Transition tells: the client's clock less the server's at Connect in milliseconds, and
+/// the server's now in nanoseconds.
 pub(crate) type Clocks = (i64, u64);
 
-/// Appends a Transition up to its list of modifications, which the caller writes; [`end_transition`] closes it.
+/// Appends a Transition up to its list of modifications, which the caller writes; [`end_transition`] closes
+/// it.
 pub(crate) fn begin_transition(out: &mut Vec<u8>, start: StateVersion, end: StateVersion) {
     out.extend_from_slice(br#"{"type":"Transition","startVersion":"#);
     push_version(out, start);

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use hull_sync::{
-    ClientEvent, ClientSession, ClientVersion, Effect, Failure, Instant, Outgoing, OutgoingFrames,
-    QueryResult, QueryState, RequestOutcome, Session, SessionId, SubscriptionId,
+    ClientEvent, ClientSession, ClientVersion, Credential, Effect, Failure, Instant, Outgoing,
+    OutgoingFrames, QueryResult, QueryState, RequestOutcome, Session, SessionId, SubscriptionId,
 };
 use hull_value::Timestamp;
 
@@ -82,6 +82,7 @@ enum Act {
     Mutate,
     Fail,
     Action,
+    Authenticate,
 }
 
 impl World {
@@ -91,7 +92,7 @@ impl World {
             script.extend([Act::Mutate, Act::Mutate]);
             match round % 4 {
                 0 => script.push_back(Act::Fail),
-                1 => script.push_back(Act::Action),
+                1 => script.extend([Act::Action, Act::Authenticate]),
                 2 => script.push_back(Act::Subscribe),
                 _ => script.push_back(Act::Unsubscribe),
             }
@@ -140,6 +141,9 @@ impl World {
             Some(Act::Mutate) => drop(self.client.mutate("m:add", "{}")),
             Some(Act::Fail) => drop(self.client.mutate("m:fail", "{}")),
             Some(Act::Action) => drop(self.client.act("m:act", "{}")),
+            Some(Act::Authenticate) => {
+                self.client.authenticate(Credential::Admin { key: "name|secret".into(), acting_as: None });
+            }
             None => {}
         }
     }
@@ -192,7 +196,7 @@ impl World {
                     connection.finished.push_back((request, ts, Some(result)));
                 }
                 Some(Effect::RunAction { request, .. }) => server.action_finished(request, Ok("7"), &[]),
-                Some(Effect::Authenticate { .. }) => unreachable!("nobody authenticates"),
+                Some(Effect::Authenticate { .. }) => server.authenticated((), now),
                 None => {
                     if let Some((request, ts, result)) = connection.finished.pop_front() {
                         let failure = Failure::new("no");

@@ -90,7 +90,8 @@ pub enum ClientEvent {
         /// What the function logged.
         log_lines: Vec<String>,
     },
-    /// The server does not take the credential; without another one the next connection will fail the same way.
+    /// The server does not take the credential; without another one the next connection will fail the same
+    /// way.
     Refused {
         /// Why.
         error: String,

@@ -9,9 +9,9 @@
 //!   contain it; a failed one is finished at once. A mutation is asked for again on every new connection until then. An
 //!   action that was under way when the connection was lost is reported as lost and never asked for again.
 //!
-//! A worker calls [`ClientSession::connected`] with each new socket, sends what [`ClientSession::next_message`] gives,
-//! passes text frames to [`ClientSession::receive`], and after an error or a close calls
-//! [`ClientSession::disconnected`] and connects again.
+//! A worker calls [`ClientSession::connected`] with each new socket, sends what
+//! [`ClientSession::next_message`] gives, passes text frames to [`ClientSession::receive`], and after an
+//! error or a close calls [`ClientSession::disconnected`] and connects again.
 
 mod event;
 
@@ -346,7 +346,8 @@ impl Request {
     }
 }
 
-/// Arguments as they stand on the wire; text that is not JSON goes as a string, which the server refuses by name.
+/// Arguments as they stand on the wire; text that is not JSON goes as a string, which the server refuses by
+/// name.
 fn list(args: &str) -> String {
     if is_json(args) { format!("[{args}]") } else { serde_json::Value::from(vec![args]).to_string() }
 }

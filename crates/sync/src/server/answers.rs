@@ -1,5 +1,5 @@
-//! Answers on their way out: encoded when a request finishes, written in that order, each not before its timestamp
-//! is durable. All of them lie in one buffer, so an answer costs no allocation of its own.
+//! Answers on their way out: encoded when a request finishes, written in that order, each not before its
+//! timestamp is durable. All of them lie in one buffer, so an answer costs no allocation of its own.
 
 use std::collections::VecDeque;
 

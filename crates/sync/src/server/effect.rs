@@ -38,7 +38,7 @@ pub enum Effect<I> {
         /// Why the last one ended, as the client says.
         last_close_reason: Option<String>,
     },
-    /// Run this query and keep it live; results come back by [`Session::step`].
+    /// Run this query and keep it live; results come back by [`Session::step`](super::Session::step).
     Subscribe {
         /// The name to report results under.
         subscription: SubscriptionId,
@@ -56,7 +56,7 @@ pub enum Effect<I> {
         /// The name it was subscribed under.
         subscription: SubscriptionId,
     },
-    /// Run this mutation, then call [`Session::mutation_finished`].
+    /// Run this mutation, then call [`Session::mutation_finished`](super::Session::mutation_finished).
     RunMutation {
         /// The request's number in the session.
         request: u32,
@@ -67,7 +67,7 @@ pub enum Effect<I> {
         /// Who asks.
         identity: I,
     },
-    /// Run this action, then call [`Session::action_finished`].
+    /// Run this action, then call [`Session::action_finished`](super::Session::action_finished).
     RunAction {
         /// The request's number in the session.
         request: u32,
@@ -78,8 +78,9 @@ pub enum Effect<I> {
         /// Who asks.
         identity: I,
     },
-    /// Check this credential, then call [`Session::authenticated`] or [`Session::authentication_failed`]; until then
-    /// the client's next messages wait.
+    /// Check this credential, then call [`Session::authenticated`](super::Session::authenticated) or
+    /// [`Session::authentication_failed`](super::Session::authentication_failed); until then the client's
+    /// next messages wait.
     Authenticate {
         /// What the client shows; never [`Credential::None`], which needs no check.
         credential: Credential,

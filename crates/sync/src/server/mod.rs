@@ -13,12 +13,35 @@
 //!
 //! # The worker
 //!
-//! A worker owns the session and a socket. It passes frames to [`Session::receive`] and its siblings, does what
-//! [`Session::next_effect`] tells until there is nothing more, and reports what came of it. When the socket has
-//! taken all earlier bytes it calls [`Session::flush`], and when [`Session::wants_step`] names a timestamp it asks
-//! the live queries for a [`Session::step`] that reaches it. At least every five seconds it calls `flush` even
-//! when nothing happened. A step says: *at this timestamp these subscriptions have these results, and every other
-//! subscription that has a result still has it.*
+//! A worker owns the session and a socket. It passes frames to [`Session::receive`] and its siblings, does
+//! what [`Session::next_effect`] tells until there is nothing more, and reports what came of it. When the
+//! socket has taken all earlier bytes it calls [`Session::flush`], and when [`Session::wants_step`] names a
+//! timestamp it asks the live queries for a [`Session::step`] that reaches it. At least every five seconds it
+//! calls `flush` even when nothing happened. A step says: *at this timestamp these subscriptions have these
+//! results, and every other subscription that has a result still has it.*
+//!
+//! ```
+//! use hull_sync::{ClientVersion, Effect, Instant, Outgoing, OutgoingFrames, Session};
+//! use hull_value::Timestamp;
+//!
+//! let now = Instant { monotonic_ms: 0, unix_ns: 0 }; let mut session =
+//! Session::new(ClientVersion::unknown(), "nobody", Timestamp(10), now); let connect =
+//! r#"{"type":"Connect","sessionId":"0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0","connectionCount":0}"#;
+//! session.receive(connect, now);
+//! session.receive(r#"{"type":"Mutation","requestId":0,"udfPath":"m:f","args":[{}]}"#, now); while let
+//! Some(effect) = session.next_effect() {
+//!     if let Effect::RunMutation { request, .. } = effect {
+//!         session.mutation_finished(request, Timestamp(20), Ok("null"), &[]);
+//!     }
+//! }
+//! session.durable(Timestamp(20));
+//! let mut out = OutgoingFrames::new();
+//! session.flush(now, &mut out);
+//! let sent: Vec<Outgoing<'_>> = out.iter().collect();
+//! assert_eq!(sent[0], Outgoing::Text(
+//!     r#"{"type":"MutationResponse","requestId":0,"success":true,"result":null,"ts":"FAAAAAAAAAA=","logLines":[]}"#));
+//! assert!(matches!(sent[1], Outgoing::Text(text) if text.starts_with(r#"{"type":"Transition""#)));
+//! ```
 
 mod answers;
 mod effect;
@@ -94,8 +117,8 @@ pub struct Session<I> {
 }
 
 impl<I: Clone> Session<I> {
-    /// A session of a socket that was just opened. `anonymous` is who a client is until it says otherwise, `durable`
-    /// the newest durable timestamp.
+    /// A session of a socket that was just opened. `anonymous` is who a client is until it says otherwise,
+    /// `durable` the newest durable timestamp.
     pub fn new(client: ClientVersion, anonymous: I, durable: Timestamp, now: Instant) -> Self {
         Self {
             client,
@@ -183,7 +206,8 @@ impl<I: Clone> Session<I> {
         None
     }
 
-    /// A mutation is ordered at `ts`, or it failed on a snapshot of `ts`. Its answer waits until `ts` is durable.
+    /// A mutation is ordered at `ts`, or it failed on a snapshot of `ts`. Its answer waits until `ts` is
+    /// durable.
     pub fn mutation_finished(
         &mut self,
         request: u32,
@@ -232,8 +256,8 @@ impl<I: Clone> Session<I> {
         }
     }
 
-    /// At `ts`, which is durable, these subscriptions have these results and all others that have one still have it.
-    /// Steps come in order; those that no Transition told yet coalesce.
+    /// At `ts`, which is durable, these subscriptions have these results and all others that have one still
+    /// have it. Steps come in order; those that no Transition told yet coalesce.
     pub fn step(
         &mut self,
         ts: Timestamp,

@@ -1,5 +1,5 @@
-//! What a session writes, and in which order: answers that are durable, then one Transition, then pings; or a last
-//! message and the close.
+//! What a session writes, and in which order: answers that are durable, then one Transition, then pings; or a
+//! last message and the close.
 
 use hull_value::Timestamp;
 
@@ -16,8 +16,8 @@ const WS_PING_MS: u64 = 5_000;
 const SILENCE_MS: u64 = 120_000;
 
 impl<I: Clone> Session<I> {
-    /// The timestamp that a step should reach, when the session owes its client a Transition and cannot tell by
-    /// itself what its queries' results are then. To be looked at after each flush.
+    /// The timestamp that a step should reach, when the session owes its client a Transition and cannot tell
+    /// by itself what its queries' results are then. To be looked at after each flush.
     pub fn wants_step(&self) -> Option<Timestamp> {
         if !matches!(self.phase, Phase::Open) || !self.queries.has_live() {
             return None;
@@ -28,8 +28,8 @@ impl<I: Clone> Session<I> {
         (waits && self.step < owed).then_some(owed)
     }
 
-    /// Writes what the client may hear now. To be called only when the socket has taken all earlier bytes, so that
-    /// a slow client gets the newest state and not a backlog, and at least every five seconds.
+    /// Writes what the client may hear now. To be called only when the socket has taken all earlier bytes, so
+    /// that a slow client gets the newest state and not a backlog, and at least every five seconds.
     pub fn flush(&mut self, now: Instant, sink: &mut impl MessageSink) {
         if matches!(self.phase, Phase::Closed) {
             return;

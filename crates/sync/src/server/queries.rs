@@ -1,9 +1,10 @@
 //! The queries of one connection: which versions of the set are reflected, and what the client is to be told.
 //!
 //! A version of the set is *reachable* when every query that it or an earlier one added has a first result. A
-//! Transition goes to the newest reachable version; if even the client's own version is not reachable, because its
-//! queries run again under a new identity, there can be no Transition at all. Nor can there be one before the first
-//! version with queries is reached: a client that has come back would show its queries without results.
+//! Transition goes to the newest reachable version; if even the client's own version is not reachable,
+//! because its queries run again under a new identity, there can be no Transition at all. Nor can there be
+//! one before the first version with queries is reached: a client that has come back would show its queries
+//! without results.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -187,7 +188,8 @@ impl Queries {
         !self.ahead.is_empty() || !self.dirty.is_empty()
     }
 
-    /// The newest version of the set that a Transition can go to from `current`; none if there can be no Transition.
+    /// The newest version of the set that a Transition can go to from `current`; none if there can be no
+    /// Transition.
     pub(super) fn reachable(&self, current: u32) -> Option<u32> {
         if self.unanswered == 0 {
             return Some(self.declared);

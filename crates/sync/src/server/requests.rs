@@ -1,8 +1,8 @@
 //! Mutations of one connection: one at a time, in the order they came, within the window of idempotence.
 //!
 //! The record that makes a mutation idempotent lies in slot `request mod 1,024` of its session. A slot may be
-//! written again only when the client has the answer that lies in it, or a replay could find the record gone. A
-//! websocket pong tells that: it confirms every answer written before its ping. So a ping follows every 256
+//! written again only when the client has the answer that lies in it, or a replay could find the record gone.
+//! A websocket pong tells that: it confirms every answer written before its ping. So a ping follows every 256
 //! answers, and a mutation whose slot is not confirmed yet waits.
 
 use std::collections::VecDeque;
