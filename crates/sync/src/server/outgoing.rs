@@ -28,6 +28,12 @@ impl<I: Clone> Session<I> {
         (waits && self.step < owed).then_some(owed)
     }
 
+    /// Whether nothing came from the client for two minutes, not even a pong. A flush ends such a connection; a
+    /// worker whose socket takes no bytes should look here, and drop it.
+    pub fn is_silent(&self, now: Instant) -> bool {
+        now.monotonic_ms.saturating_sub(self.heard_ms) >= SILENCE_MS
+    }
+
     /// Writes what the client may hear now. To be called only when the socket has taken all earlier bytes, so
     /// that a slow client gets the newest state and not a backlog, and at least every five seconds.
     pub fn flush(&mut self, now: Instant, sink: &mut impl MessageSink) {
@@ -50,7 +56,7 @@ impl<I: Clone> Session<I> {
         if quiet || self.requests.needs_ping() {
             self.send_ping(now, sink);
         }
-        if now.monotonic_ms.saturating_sub(self.heard_ms) >= SILENCE_MS {
+        if self.is_silent(now) {
             self.close(Close::new(Close::NORMAL, "ClientSilent"));
             self.flush_end(sink);
         }

@@ -58,6 +58,11 @@ fn a_socket_ping_every_5_seconds_and_the_end_after_120_of_silence() {
     assert!(peer.session.is_closed());
 
     let mut peer = Peer::connected();
+    peer.session.receive_pong(&[], instant(1_000));
+    assert!(!peer.session.is_silent(instant(120_999)));
+    assert!(peer.session.is_silent(instant(121_000)), "also when nobody can flush");
+
+    let mut peer = Peer::connected();
     for _ in 0..100 {
         peer.ms += 5_000;
         peer.hear();
