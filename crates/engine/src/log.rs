@@ -11,9 +11,21 @@
 
 use hull_value::Timestamp;
 
+mod disk;
+mod group;
 mod memory;
+mod recovery;
+mod segment;
+mod segment_log;
+mod sim;
+mod tail;
+mod writer;
 
+pub use disk::{Disk, DiskFile, RealDisk};
 pub use memory::MemoryLog;
+pub use segment::LOG_FORMAT;
+pub use segment_log::{Durability, SegmentLog, SegmentLogOptions};
+pub use sim::SimDisk;
 
 /// The end of the log: how many records were ever appended, and the timestamp of the last one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]

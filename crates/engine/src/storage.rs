@@ -15,9 +15,12 @@ use std::path::PathBuf;
 
 mod faulty;
 mod memory;
+mod real_sync;
+mod sled;
 
 pub use faulty::{Fault, FaultyStorage};
 pub use memory::MemoryStorage;
+pub use sled::{STORAGE_FORMAT, SledOptions, SledStorage};
 
 /// The most keys that one batch may touch.
 pub const MAX_BATCH_KEYS: usize = 500;
