@@ -267,7 +267,7 @@ fn a_missing_segment_is_damage_and_checkpointed_ones_are_not_read() {
     copy.remove(&segments[1]).unwrap();
     assert!(matches!(open(&copy), Err(LogError::Damaged { .. })));
     let copy = disk.fork();
-    copy.flip(&segments[0], 600, 1);
+    copy.flip(&segments[0], 580, 1);
     assert!(matches!(open(&copy), Err(LogError::Damaged { .. })));
     let checkpointed = SegmentLogOptions { checkpoint: Timestamp(350), ..options() };
     assert_holds(&SegmentLog::open(Arc::new(copy), checkpointed).unwrap(), 35, 40);
