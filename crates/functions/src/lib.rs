@@ -31,7 +31,7 @@ pub use error::{ConvexError, Error, FunctionError, Result};
 pub use identity::{Identity, UserIdentity};
 pub use live::{CACHE_BYTES, LiveMetrics, LiveQueries, LiveSession, QueryKey, Rerun, Step};
 pub use log_lines::LogLines;
-pub use outcome::{MutationOutcome, Observed, QueryOutcome, QueryResult};
+pub use outcome::{Attachment, MutationOutcome, Observed, QueryOutcome, QueryResult};
 pub use path::{canonical_path, display_path};
 pub use registry::{AppError, Function, Registry};
 pub use request::RequestId;

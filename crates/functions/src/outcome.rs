@@ -1,12 +1,24 @@
 //! What a call ends with.
 
-use std::sync::Arc;
+use std::any::Any;
+use std::sync::{Arc, OnceLock};
 
 use hull_engine::ReadSet;
 use hull_value::Timestamp;
 
 use crate::error::FunctionError;
 use crate::log_lines::LogLines;
+
+/// Room for one thing that whoever sends results makes of each, once for all who receive it.
+#[derive(Clone, Debug, Default)]
+pub struct Attachment(OnceLock<Arc<dyn Any + Send + Sync>>);
+
+impl Attachment {
+    /// What is attached; made by the first who asks. `None` if something of another type is attached.
+    pub fn get_or_make<T: Send + Sync + 'static>(&self, make: impl FnOnce() -> T) -> Option<Arc<T>> {
+        self.0.get_or_init(|| Arc::new(make())).clone().downcast().ok()
+    }
+}
 
 /// The answer of a query, encoded once and shared by all who receive it.
 #[derive(Clone, Debug)]
@@ -17,9 +29,20 @@ pub struct QueryResult {
     pub log_lines: LogLines,
     /// What the function wants to be handed when it runs again.
     pub journal: Option<Arc<str>>,
+    /// What its sender makes of it.
+    pub attachment: Attachment,
 }
 
 impl QueryResult {
+    /// A result.
+    pub fn new(
+        value: Result<Arc<str>, FunctionError>,
+        log_lines: LogLines,
+        journal: Option<Arc<str>>,
+    ) -> QueryResult {
+        QueryResult { value, log_lines, journal, attachment: Attachment::default() }
+    }
+
     /// Whether a client that has one need not be sent the other.
     pub fn same(&self, other: &QueryResult) -> bool {
         self.value == other.value && self.log_lines == other.log_lines

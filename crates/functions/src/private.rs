@@ -26,9 +26,9 @@ use crate::error::{Error, Result};
 /// The future of one call.
 pub type CallFuture<'a> = Pin<Box<dyn Future<Output = Result<Output>> + Send + 'a>>;
 /// Runs a query.
-pub type QueryHandler = for<'a> fn(&'a QueryCtx, Call<'a>) -> CallFuture<'a>;
+pub(crate) type QueryHandler = for<'a> fn(&'a QueryCtx, Call<'a>) -> CallFuture<'a>;
 /// Runs a mutation.
-pub type MutationHandler = for<'a> fn(&'a MutationCtx, Call<'a>) -> CallFuture<'a>;
+pub(crate) type MutationHandler = for<'a> fn(&'a MutationCtx, Call<'a>) -> CallFuture<'a>;
 
 /// A function as its macro describes it.
 pub struct FunctionDef {
@@ -58,12 +58,14 @@ impl Handler {
 
 impl FunctionDef {
     /// A query whose argument struct is `F`.
-    pub fn query<F: Function>(handler: QueryHandler) -> FunctionDef {
+    pub fn query<F: Function>(handler: for<'a> fn(&'a QueryCtx, Call<'a>) -> CallFuture<'a>) -> FunctionDef {
         FunctionDef::new::<F>(Handler::Query(handler))
     }
 
     /// A mutation whose argument struct is `F`.
-    pub fn mutation<F: Function>(handler: MutationHandler) -> FunctionDef {
+    pub fn mutation<F: Function>(
+        handler: for<'a> fn(&'a MutationCtx, Call<'a>) -> CallFuture<'a>,
+    ) -> FunctionDef {
         FunctionDef::new::<F>(Handler::Mutation(handler))
     }
 

@@ -162,12 +162,9 @@ impl Runner {
             Some(error) => Err(error),
             None => result,
         };
-        let result = QueryResult {
-            value: result.map(Arc::from).map_err(|error| FunctionError::from(&error)),
-            log_lines: finished.log_lines.into(),
-            // No function makes one yet; what a client kept from elsewhere stays with its query.
-            journal: query.journal.cloned(),
-        };
+        let value = result.map(Arc::from).map_err(|error| FunctionError::from(&error));
+        // No function makes a journal yet; what a client kept from elsewhere stays with its query.
+        let result = QueryResult::new(value, finished.log_lines.into(), query.journal.cloned());
         let reads = finished.transaction.map(Transaction::into_read_set).unwrap_or_default();
         Ok(QueryOutcome { result: Arc::new(result), ts, reads: Arc::new(reads), observed: finished.observed })
     }

@@ -48,8 +48,8 @@ pub enum TestAppError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The schema is refused.
-    #[error(transparent)]
-    Schema(#[from] SchemaChangeError),
+    #[error("{0}")]
+    Schema(Box<SchemaChangeError>),
 }
 
 impl TestAppError {
@@ -78,7 +78,9 @@ impl TestApp {
         options.seed = Some(seed);
         options.background = false;
         let engine = Engine::open(options)?;
-        engine.apply_schema(app.tables(), &mut |_| {})?;
+        engine
+            .apply_schema(app.tables(), &mut |_| {})
+            .map_err(|error| TestAppError::Schema(Box::new(error)))?;
         let registry = Arc::new(Registry::new(app)?);
         let runner = Runner::new(engine, registry, seed);
         let live = LiveQueries::start(runner.clone(), CACHE_BYTES);

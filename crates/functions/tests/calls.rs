@@ -2,7 +2,8 @@
 
 use hull_functions::value::Value;
 use hull_functions::{
-    App, ConvexError, Error, Module, MutationCtx, QueryCtx, Result, TestApp, functions, internal_query, mutation, query,
+    App, ConvexError, Error, Module, MutationCtx, QueryCtx, Result, TestApp, functions, internal_query,
+    mutation, query,
 };
 use hull_model::{Doc, Patch, Schema, Table};
 use hull_value::Id;

@@ -294,7 +294,7 @@ impl Inner {
         let (entry, at) = (start.entry, start.at);
         let tell = move |run, error: FunctionError| {
             if let Some(inner) = inner.upgrade() {
-                let result = QueryResult { value: Err(error), log_lines: Arc::new([]), journal: None };
+                let result = QueryResult::new(Err(error), Arc::new([]), None);
                 let outcome = QueryOutcome {
                     result: Arc::new(result),
                     ts: at,

@@ -32,11 +32,6 @@ impl LiveSession {
         &self.identity
     }
 
-    /// What [`LiveSession::ready`] waits for, for who waits for more than this.
-    pub fn notify(&self) -> &Arc<Notify> {
-        &self.notify
-    }
-
     /// Subscribes to a query under a number of the session's choice; `false` if the number is taken.
     pub fn subscribe(&self, query: u32, path: &str, args: &Packed, journal: Option<&Arc<str>>) -> bool {
         let request = QueryRequest { path, args, journal, identity: &self.identity };
@@ -85,6 +80,11 @@ impl LiveSession {
     /// `None`: one of its queries is still running. The session is woken once there is a step that is worth something.
     pub fn poll(&self) -> Option<Step> {
         self.inner.state.lock().poll(self.id)
+    }
+
+    /// What is notified when there is something to fetch with [`LiveSession::poll`].
+    pub fn notify(&self) -> &Arc<Notify> {
+        &self.notify
     }
 
     /// Ends when there is something to fetch with [`LiveSession::poll`]. Wakes that come while nobody waits are kept,
