@@ -266,6 +266,8 @@ impl Connection {
     fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<End> {
         loop {
             match self.wire.poll_flush(cx) {
+                // It neither reads nor answers pings.
+                Poll::Pending if self.session.is_silent(now) => return Poll::Ready(End::Lost),
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(error)) => {
                     tracing::trace!(%error, "a client is gone");
