@@ -4,6 +4,7 @@
 //! ```text
 //! 00                       format: "hull-store" version(4)
 //! 00 01                    counters: live keys(8) live bytes(8)
+//! 00 02                    how often the store was opened(8)
 //! key                      crc(4) 00 value                a value of up to 4,091 bytes
 //! key                      crc(4) 01 length(8)            a longer one, its bytes are in its pieces
 //! FF key n(4, big endian)  the n-th 4,096 bytes of that value
@@ -30,6 +31,7 @@ pub const STORAGE_FORMAT: u32 = 1;
 const FORMAT_KEY: &[u8] = &[0];
 const FORMAT_NAME: &[u8] = b"hull-store";
 const COUNTERS_KEY: &[u8] = &[0, 1];
+const OPENS_KEY: &[u8] = &[0, 2];
 const CALLERS: (&[u8], &[u8]) = (&[0x01], &[0xFF]);
 const PIECE: usize = 4096;
 const HEADER: usize = 5;
@@ -336,8 +338,11 @@ fn open_here(directory: &Path, cache: u64) -> Result<(sled::Db, Counters), Stora
         None if db.first().map_err(fail)?.is_some() => return Err(corrupt("it has no format version")),
         None => {}
     }
+    let opens = db.get(OPENS_KEY).map_err(fail)?.map_or(0, |stored| number(&stored, 0));
     let before = real_sync::count();
+    // sled writes nothing when the value stays the same, so the check needs one that changes.
     db.insert(FORMAT_KEY, [FORMAT_NAME, STORAGE_FORMAT.to_le_bytes().as_slice()].concat()).map_err(fail)?;
+    db.insert(OPENS_KEY, &(opens + 1).to_le_bytes()).map_err(fail)?;
     db.flush().map_err(fail)?;
     if real_sync::count() == before {
         return Err(StorageError::SyncNotReal);
@@ -350,13 +355,13 @@ fn open_here(directory: &Path, cache: u64) -> Result<(sled::Db, Counters), Stora
                 .map_err(|source| StorageError::Io { action: "sync the directory", source })?;
         }
     }
-    let counters = db.get(COUNTERS_KEY).map_err(fail)?;
-    let number = |at: usize| {
-        let bytes = counters.as_ref().and_then(|stored| stored.get(at..at + 8)?.try_into().ok());
-        u64::from_le_bytes(bytes.unwrap_or_default())
-    };
-    let counters = Counters { keys: number(0), bytes: number(8), broken: false };
+    let counters = db.get(COUNTERS_KEY).map_err(fail)?.unwrap_or_default();
+    let counters = Counters { keys: number(&counters, 0), bytes: number(&counters, 8), broken: false };
     Ok((db, counters))
+}
+
+fn number(stored: &[u8], at: usize) -> u64 {
+    stored.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes)
 }
 
 fn guarded<T>(directory: &Path, work: impl FnOnce() -> Result<T, StorageError>) -> Result<T, StorageError> {
