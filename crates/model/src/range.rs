@@ -8,7 +8,7 @@ use std::ops::Bound;
 
 use hull_value::{Encode, Packed, ValueError};
 
-use crate::{Field, FieldValue, IndexBounds, Then};
+use crate::{End, FieldOf, FieldValue, IndexBounds, Then};
 
 /// A condition on an index of table `T`; `Rest` lists the fields that `eq` has not taken yet, `Lower` and `Upper` say
 /// whether a bound is set.
@@ -32,7 +32,7 @@ pub struct Only<N>(PhantomData<fn() -> N>);
 
 /// `eq` may be called with field `N`.
 #[diagnostic::on_unimplemented(
-    message = "`eq` on a field that is not the next one of this index",
+    message = "`{N}` is not the next field of this index",
     label = "not the next field of the index",
     note = "`eq` takes the fields of an index from left to right, before any bound",
     note = "the fields that are left here: `{Self}`"
@@ -46,9 +46,20 @@ impl<N, R> NextField<N> for Then<N, R> {
     type Rest = R;
 }
 
+/// No field has this name. States that take no field take this one, so that the compiler gives the messages above.
+pub enum NoField {}
+
+impl<N> NextField<NoField> for Only<N> {
+    type Rest = End;
+}
+
+impl NextField<NoField> for End {
+    type Rest = End;
+}
+
 /// `gt`, `gte`, `lt` and `lte` may be called with field `N`.
 #[diagnostic::on_unimplemented(
-    message = "a bound on a field that is not the next one of this index",
+    message = "`{N}` can't have a bound here: it is not the next field of this index",
     label = "not the next field of the index",
     note = "write `eq` for each field before it; a lower and an upper bound must be on the same field",
     note = "the fields that are left here: `{Self}`"
@@ -57,6 +68,7 @@ pub trait BoundField<N> {}
 
 impl<N, R> BoundField<N> for Then<N, R> {}
 impl<N> BoundField<N> for Only<N> {}
+impl BoundField<NoField> for End {}
 
 /// This side of the range is still free.
 #[diagnostic::on_unimplemented(
@@ -88,25 +100,25 @@ impl<T, Rest> IndexRange<T, Rest> {
 
 impl<T, Rest, L, U> IndexRange<T, Rest, L, U> {
     /// The field equals the value; `None` means that it is absent.
-    pub fn eq<N, V: Encode>(
+    pub fn eq<F: FieldOf<T>>(
         self,
-        _field: Field<T, N, V>,
-        value: impl FieldValue<V>,
-    ) -> IndexRange<T, Rest::Rest, L, U>
+        _field: F,
+        value: impl FieldValue<F::Value>,
+    ) -> IndexRange<T, <Rest as NextField<F::Name>>::Rest, L, U>
     where
-        Rest: NextField<N>,
+        Rest: NextField<F::Name>,
     {
         self.and(value.into_field(), |bounds, value| bounds.eq(value.as_ref().map(Packed::as_ref)))
     }
 
     /// The field is greater than the value.
-    pub fn gt<N, V: Encode>(
+    pub fn gt<F: FieldOf<T>>(
         self,
-        _field: Field<T, N, V>,
-        value: impl FieldValue<V>,
-    ) -> IndexRange<T, Only<N>, Bounded, U>
+        _field: F,
+        value: impl FieldValue<F::Value>,
+    ) -> IndexRange<T, Only<F::Name>, Bounded, U>
     where
-        Rest: BoundField<N>,
+        Rest: BoundField<F::Name>,
         L: Free,
     {
         self.and(value.into_field(), |bounds, value| {
@@ -115,13 +127,13 @@ impl<T, Rest, L, U> IndexRange<T, Rest, L, U> {
     }
 
     /// The field is greater than the value or equals it.
-    pub fn gte<N, V: Encode>(
+    pub fn gte<F: FieldOf<T>>(
         self,
-        _field: Field<T, N, V>,
-        value: impl FieldValue<V>,
-    ) -> IndexRange<T, Only<N>, Bounded, U>
+        _field: F,
+        value: impl FieldValue<F::Value>,
+    ) -> IndexRange<T, Only<F::Name>, Bounded, U>
     where
-        Rest: BoundField<N>,
+        Rest: BoundField<F::Name>,
         L: Free,
     {
         self.and(value.into_field(), |bounds, value| {
@@ -130,13 +142,13 @@ impl<T, Rest, L, U> IndexRange<T, Rest, L, U> {
     }
 
     /// The field is less than the value. Absent fields and values of lesser types are less, too.
-    pub fn lt<N, V: Encode>(
+    pub fn lt<F: FieldOf<T>>(
         self,
-        _field: Field<T, N, V>,
-        value: impl FieldValue<V>,
-    ) -> IndexRange<T, Only<N>, L, Bounded>
+        _field: F,
+        value: impl FieldValue<F::Value>,
+    ) -> IndexRange<T, Only<F::Name>, L, Bounded>
     where
-        Rest: BoundField<N>,
+        Rest: BoundField<F::Name>,
         U: Free,
     {
         self.and(value.into_field(), |bounds, value| {
@@ -145,13 +157,13 @@ impl<T, Rest, L, U> IndexRange<T, Rest, L, U> {
     }
 
     /// The field is less than the value or equals it. Absent fields and values of lesser types are less, too.
-    pub fn lte<N, V: Encode>(
+    pub fn lte<F: FieldOf<T>>(
         self,
-        _field: Field<T, N, V>,
-        value: impl FieldValue<V>,
-    ) -> IndexRange<T, Only<N>, L, Bounded>
+        _field: F,
+        value: impl FieldValue<F::Value>,
+    ) -> IndexRange<T, Only<F::Name>, L, Bounded>
     where
-        Rest: BoundField<N>,
+        Rest: BoundField<F::Name>,
         U: Free,
     {
         self.and(value.into_field(), |bounds, value| {

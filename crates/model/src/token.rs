@@ -4,6 +4,8 @@
 
 use std::marker::PhantomData;
 
+use hull_value::Encode;
+
 use crate::IndexRange;
 
 /// The name of a field, as a type. The derive makes one for each field, named as the field.
@@ -17,6 +19,24 @@ pub struct Field<T, N, V>(PhantomData<Named<T, N, V>>);
 
 /// A field's types, without asking anything of them.
 type Named<T, N, V> = fn() -> (T, N, V);
+
+/// A token for a field of table `T`.
+#[diagnostic::on_unimplemented(
+    message = "this is not a field of `{T}`",
+    label = "expected a field of `{T}`",
+    note = "write `{T}::field_name`"
+)]
+pub trait FieldOf<T> {
+    /// The field's name, as a type.
+    type Name;
+    /// The field's type.
+    type Value: Encode;
+}
+
+impl<T, N, V: Encode> FieldOf<T> for Field<T, N, V> {
+    type Name = N;
+    type Value = V;
+}
 
 impl<T, N: FieldName, V> Field<T, N, V> {
     /// Made by the derive.
