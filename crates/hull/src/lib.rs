@@ -42,6 +42,9 @@ pub use hull_server::{
     self as server, ByteSize, Caller, Durability, Page, Serve, ServeError, Server, Settings, main, serve,
 };
 
+#[doc(hidden)]
+pub use hull_functions::__private;
+
 /// What an application's modules use: `use hull::prelude::*;`.
 pub mod prelude {
     pub use hull_functions::{

@@ -1,0 +1,92 @@
+//! `journalEntries:*`: what users write about their days.
+
+use hull::prelude::*;
+use schema::extrovertly::{JournalEntry, User};
+
+use super::not_found;
+
+/// A user's entries, newest first.
+#[query]
+async fn get_user_journal_entries(ctx: &QueryCtx, user_id: Id<User>) -> Result<Vec<Doc<JournalEntry>>> {
+    ctx.db
+        .query::<JournalEntry>()
+        .with_index(JournalEntry::by_user_date, |q| q.eq(JournalEntry::user_id, user_id))
+        .order(Order::Desc)
+        .collect()
+        .await
+}
+
+/// A new entry with its fields.
+#[mutation]
+async fn create(ctx: &MutationCtx, #[hull(flatten)] entry: JournalEntry) -> Result<Id<JournalEntry>> {
+    ctx.db.insert(entry).await
+}
+
+/// One entry, or null.
+#[query]
+async fn get(ctx: &QueryCtx, id: Id<JournalEntry>) -> Result<Nullable<Doc<JournalEntry>>> {
+    Ok(ctx.db.get(id).await?.into())
+}
+
+/// The newest entries of everybody, 50 unless `limit` says otherwise.
+#[query]
+async fn list(ctx: &QueryCtx, limit: Option<u32>) -> Result<Vec<Doc<JournalEntry>>> {
+    ctx.db.query::<JournalEntry>().order(Order::Desc).take(limit.unwrap_or(50) as usize).await
+}
+
+/// All entries of one mood, newest first.
+#[query]
+async fn list_by_mood(ctx: &QueryCtx, mood: String) -> Result<Vec<Doc<JournalEntry>>> {
+    ctx.db
+        .query::<JournalEntry>()
+        .with_index(JournalEntry::by_mood, |q| q.eq(JournalEntry::mood, mood))
+        .order(Order::Desc)
+        .collect()
+        .await
+}
+
+/// Changes the fields that are given.
+#[mutation]
+async fn update(
+    ctx: &MutationCtx,
+    id: Id<JournalEntry>,
+    content: Option<String>,
+    mood: Option<String>,
+    reflection_prompt: Option<String>,
+    tags: Option<Vec<String>>,
+    is_private: Option<bool>,
+    word_count: Option<f64>,
+) -> Result<()> {
+    ctx.db.get(id).await?.ok_or_else(|| not_found("journal entry", id))?;
+    ctx.db
+        .patch(
+            id,
+            Patch::new()
+                .set_some(JournalEntry::content, content)
+                .set_some(JournalEntry::mood, mood)
+                .set_some(JournalEntry::reflection_prompt, reflection_prompt)
+                .set_some(JournalEntry::tags, tags)
+                .set_some(JournalEntry::is_private, is_private)
+                .set_some(JournalEntry::word_count, word_count),
+        )
+        .await
+}
+
+/// Removes an entry.
+#[mutation]
+async fn remove(ctx: &MutationCtx, id: Id<JournalEntry>) -> Result<()> {
+    ctx.db.get(id).await?.ok_or_else(|| not_found("journal entry", id))?;
+    ctx.db.delete(id).await
+}
+
+pub(super) fn module() -> Module {
+    Module::new("journalEntries").with(functions![
+        get_user_journal_entries,
+        create,
+        get,
+        list,
+        list_by_mood,
+        update,
+        remove
+    ])
+}
