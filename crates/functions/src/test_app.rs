@@ -178,12 +178,13 @@ impl TestApp {
         self.live.settled().await;
     }
 
-    /// The paths of the queries that ran since the last call, sorted. The first call begins the list.
+    /// The queries that ran since the last call, as `users:get {"id":"…"}`, sorted. The first call begins the list.
     pub fn take_reruns(&self) -> Vec<String> {
-        let mut paths: Vec<String> =
-            self.live.take_reruns().into_iter().map(|rerun| rerun.key.path.to_string()).collect();
-        paths.sort();
-        paths
+        let reruns = self.live.take_reruns().into_iter();
+        let mut names: Vec<String> =
+            reruns.map(|rerun| format!("{} {}", rerun.key.path, rerun.key.args.to_clean_json())).collect();
+        names.sort();
+        names
     }
 
     fn path<F: Function>(&self) -> Result<String, FunctionError> {
