@@ -39,7 +39,7 @@ pub enum StartError {
     Open(#[from] hull_engine::OpenError),
     /// The application's tables do not fit the data.
     #[error(transparent)]
-    Schema(#[from] hull_engine::SchemaChangeError),
+    Schema(Box<hull_engine::SchemaChangeError>),
     /// The application's functions contradict each other.
     #[error(transparent)]
     App(#[from] hull_functions::AppError),
@@ -69,6 +69,12 @@ impl StartError {
             StartError::LogFailed(_) => "LogFailed",
             StartError::Stopped => "Stopped",
         }
+    }
+}
+
+impl From<hull_engine::SchemaChangeError> for StartError {
+    fn from(error: hull_engine::SchemaChangeError) -> StartError {
+        StartError::Schema(Box::new(error))
     }
 }
 
@@ -328,9 +334,8 @@ impl Backend {
     }
 
     /// Makes everything durable and lets go of the directory; blocks.
-    pub(crate) fn shutdown(&self) -> Result<(), StartError> {
+    pub(crate) fn shutdown(&self) {
         self.engine.shutdown();
-        Ok(())
     }
 }
 
@@ -379,17 +384,23 @@ impl Live {
     /// What there is to tell now.
     pub(crate) fn poll(&self) -> Option<Step> {
         let step = self.session.poll()?;
-        let updates =
-            step.updates.into_iter().map(|(generation, result)| (generation, sendable(&result))).collect();
+        let updates = step
+            .updates
+            .into_iter()
+            .filter_map(|(generation, result)| Some((generation, sendable(&result)?)))
+            .collect();
         Some(Step { ts: step.ts, updates })
     }
 }
 
-fn sendable(result: &hull_functions::QueryResult) -> Arc<QueryResult> {
-    let journal = result.journal.clone();
-    Arc::new(match &result.value {
-        Ok(value) => QueryResult::updated(Arc::clone(value), &result.log_lines, journal),
-        Err(error) => QueryResult::failed(&failure(error), &result.log_lines, journal),
+/// The result in the form that is sent, made once for all who receive it.
+fn sendable(result: &hull_functions::QueryResult) -> Option<Arc<QueryResult>> {
+    result.attachment.get_or_make(|| {
+        let journal = result.journal.clone();
+        match &result.value {
+            Ok(value) => QueryResult::updated(Arc::clone(value), &result.log_lines, journal),
+            Err(error) => QueryResult::failed(&failure(error), &result.log_lines, journal),
+        }
     })
 }
 

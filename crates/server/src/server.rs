@@ -179,10 +179,10 @@ impl Server {
         if let Some(preparing) = self.preparing.take() {
             self.backend = Some(preparing.await??);
         }
-        match self.backend.take() {
-            Some(backend) => Ok(tokio::task::spawn_blocking(move || backend.shutdown()).await??),
-            None => Ok(()),
+        if let Some(backend) = self.backend.take() {
+            tokio::task::spawn_blocking(move || backend.shutdown()).await?;
         }
+        Ok(())
     }
 }
 
