@@ -145,9 +145,9 @@ pub(crate) fn writes(
         .map(|Field { ident, wire, ty, .. }| {
             let place = place(ident);
             let write = quote_spanned! {ty.span()=>
-                if !#p::Encode::is_missing(&#place) {
+                if !<#ty as #p::Encode>::is_missing(&#place) {
                     __e.key(#wire);
-                    #p::Encode::encode(&#place, __e);
+                    <#ty as #p::Encode>::encode(&#place, __e);
                 }
             };
             (wire.as_str(), write)

@@ -8,7 +8,7 @@ use std::ops::Bound;
 
 use hull_value::{Encode, Packed, ValueError};
 
-use crate::{End, FieldOf, FieldValue, IndexBounds, Then};
+use crate::{End, FieldName, FieldOf, FieldValue, IndexBounds, Then};
 
 /// A condition on an index of table `T`; `Rest` lists the fields that `eq` has not taken yet, `Lower` and `Upper` say
 /// whether a bound is set.
@@ -42,19 +42,8 @@ pub trait NextField<N> {
     type Rest;
 }
 
-impl<N, R> NextField<N> for Then<N, R> {
+impl<N: FieldName, R> NextField<N> for Then<N, R> {
     type Rest = R;
-}
-
-/// No field has this name. States that take no field take this one, so that the compiler gives the messages above.
-pub enum NoField {}
-
-impl<N> NextField<NoField> for Only<N> {
-    type Rest = End;
-}
-
-impl NextField<NoField> for End {
-    type Rest = End;
 }
 
 /// `gt`, `gte`, `lt` and `lte` may be called with field `N`.
@@ -66,9 +55,42 @@ impl NextField<NoField> for End {
 )]
 pub trait BoundField<N> {}
 
-impl<N, R> BoundField<N> for Then<N, R> {}
-impl<N> BoundField<N> for Only<N> {}
+impl<N: FieldName, R> BoundField<N> for Then<N, R> {}
+impl<N: FieldName> BoundField<N> for Only<N> {}
+
+/// No field has this name.
+pub enum NoField {}
+
+// With a second implementation the compiler can't conclude which field is meant before it has seen the one that was
+// given, and so reports a wrong one with the messages above. No token names these.
+#[diagnostic::do_not_recommend]
+impl<N, R> NextField<NoField> for Then<N, R> {
+    type Rest = End;
+}
+#[diagnostic::do_not_recommend]
+impl<N> NextField<NoField> for Only<N> {
+    type Rest = End;
+}
+#[diagnostic::do_not_recommend]
+impl<N> NextField<()> for Only<N> {
+    type Rest = End;
+}
+#[diagnostic::do_not_recommend]
+impl NextField<NoField> for End {
+    type Rest = End;
+}
+#[diagnostic::do_not_recommend]
+impl NextField<()> for End {
+    type Rest = End;
+}
+#[diagnostic::do_not_recommend]
+impl<N, R> BoundField<NoField> for Then<N, R> {}
+#[diagnostic::do_not_recommend]
+impl<N> BoundField<NoField> for Only<N> {}
+#[diagnostic::do_not_recommend]
 impl BoundField<NoField> for End {}
+#[diagnostic::do_not_recommend]
+impl BoundField<()> for End {}
 
 /// This side of the range is still free.
 #[diagnostic::on_unimplemented(

@@ -7,6 +7,12 @@ use std::sync::Arc;
 use crate::{Bytes, DocumentId, Id, Nullable, Packed, Value, ValueRef};
 
 /// Can be read from a Convex value.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be read from a Convex value",
+    label = "not a Convex value",
+    note = "allowed are String, f64, bool, i64, i32, u32, u16, u8, Bytes, Id<T>, Value, Vec<T>, BTreeMap<String, T>, \
+            Option<T>, Nullable<T>, and types with `#[derive(Object)]` or `#[derive(Table)]`"
+)]
 pub trait Decode: Sized {
     /// Reads one value.
     fn decode(value: ValueRef<'_>) -> Result<Self, DecodeError>;

@@ -77,6 +77,12 @@ impl ValueRef<'_> {
 }
 
 /// Has a Convex value.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be written as a Convex value",
+    label = "not a Convex value",
+    note = "allowed are String, f64, bool, i64, i32, u32, u16, u8, Bytes, Id<T>, Value, Vec<T>, BTreeMap<String, T>, \
+            Option<T>, Nullable<T>, and types with `#[derive(Object)]` or `#[derive(Table)]`"
+)]
 pub trait Encode {
     /// Writes exactly one value.
     fn encode<E: Encoder>(&self, e: &mut E);
