@@ -1,6 +1,6 @@
 //! What a developer registers: a schema and modules of functions.
 
-use hull_model::Schema;
+use hull_model::{Schema, Table};
 
 use crate::private::FunctionDef;
 
@@ -25,6 +25,13 @@ impl App {
     #[must_use]
     pub fn schema(mut self, schema: Schema) -> App {
         self.schema = schema;
+        self
+    }
+
+    /// Declares one more table.
+    #[must_use]
+    pub fn table<T: Table>(mut self) -> App {
+        self.schema = self.schema.of::<T>();
         self
     }
 

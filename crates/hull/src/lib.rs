@@ -42,8 +42,10 @@ pub use hull_server::{
     self as server, ByteSize, Caller, Durability, Page, Serve, ServeError, Server, Settings, main, serve,
 };
 
-#[doc(hidden)]
-pub use hull_functions::__private;
+/// The README's example compiles as it stands there.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
 
 /// What an application's modules use: `use hull::prelude::*;`.
 pub mod prelude {
