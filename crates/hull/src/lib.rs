@@ -37,6 +37,10 @@ pub use hull_functions::{self as functions, App, TestApp};
 pub use hull_model as model;
 pub use hull_value as value;
 
+/// What the macros expand to; not for use by hand.
+#[doc(hidden)]
+pub use hull_functions::__private;
+
 #[cfg(feature = "server")]
 pub use hull_server::{
     self as server, ByteSize, Caller, Durability, Page, Serve, ServeError, Server, Settings, main, serve,
