@@ -113,6 +113,11 @@ impl TestApp {
         &self.log
     }
 
+    /// The clock.
+    pub fn clock(&self) -> &Arc<ManualClock> {
+        &self.clock
+    }
+
     /// Moves the clock forward.
     pub fn advance(&self, by: Duration) {
         self.clock.advance(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX));
