@@ -54,7 +54,7 @@ enum Arguments {
     /// Each field is a parameter.
     Named(Vec<Field>),
     /// The object is one struct: `#[hull(flatten)]`.
-    Whole(Field),
+    Whole(Box<Field>),
 }
 
 #[derive(Default)]
@@ -126,13 +126,13 @@ fn generate(kind: &Kind, options: &Options, mut function: ItemFn) -> syn::Result
     let cfgs: Vec<_> = function.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).collect();
     let Kind { constructor, kind: function_kind, visibility, .. } = kind;
     let struct_doc = format!("The arguments of `{wire}`, which stand for a call of it.");
-    let (fields, implementation, derives) = match &arguments {
+    let (fields, implementation) = match &arguments {
         Arguments::Named(fields) => {
             let implementation = object::implement(&function.sig.ident, &syn::Generics::default(), fields);
-            (fields.as_slice(), implementation, Some(quote!(#[derive(Clone)])))
+            (fields.as_slice(), implementation)
         }
         Arguments::Whole(field) => {
-            (std::slice::from_ref(field), object::delegate(&function.sig.ident, field), None)
+            (std::slice::from_ref(&**field), object::delegate(&function.sig.ident, field))
         }
     };
     let idents: Vec<&Ident> = fields.iter().map(|field| &field.ident).collect();
@@ -162,7 +162,6 @@ fn generate(kind: &Kind, options: &Options, mut function: ItemFn) -> syn::Result
         #(#cfgs)*
         #[doc = #struct_doc]
         #[allow(non_camel_case_types, dead_code)]
-        #derives
         #vis struct #name {
             #(#declarations,)*
         }
@@ -266,7 +265,7 @@ fn signature(kind: &Kind, options: &Options, function: &mut ItemFn) -> syn::Resu
     }
     match flattened {
         None => Ok((context_type, Arguments::Named(fields))),
-        Some(_) if fields.len() == 1 => Ok((context_type, Arguments::Whole(fields.remove(0)))),
+        Some(_) if fields.len() == 1 => Ok((context_type, Arguments::Whole(Box::new(fields.remove(0))))),
         Some(span) => {
             let message =
                 "`#[hull(flatten)]` makes one struct the whole of the arguments, so it stands alone";

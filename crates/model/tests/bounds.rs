@@ -1,5 +1,7 @@
 //! A key range holds exactly the index entries that meet its condition.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 use std::ops::Bound;
 
 use hull_model::IndexBounds;

@@ -1,5 +1,7 @@
 //! What the derives make of Rust types: definitions, wire forms and typed key ranges.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 use std::collections::BTreeMap;
 
 use hull_model::value::{Bytes, DocumentId, Id, InternalId, Nullable, Packed, TableNumber, Value, to_json};

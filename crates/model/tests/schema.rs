@@ -1,5 +1,7 @@
 //! Schemas: every rule with its code, all mistakes at once, aliases, JSON and JSON Schema.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 use hull_model::value::Packed;
 use hull_model::{Schema, SchemaErrors, TableDef, Validator, define_table, v};
 use serde_json::json;

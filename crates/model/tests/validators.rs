@@ -1,5 +1,7 @@
 //! Validators: what they accept, what they say about the rest, their JSON, their order by inclusion, their JSON Schema.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 use hull_model::value::{DocumentId, InternalId, Packed, TableNumber};
 use hull_model::{TableMapping, Validator, v};
 use proptest::prelude::*;

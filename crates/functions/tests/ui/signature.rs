@@ -1,0 +1,52 @@
+use hull_functions::{MutationCtx, QueryCtx, Result, mutation, query};
+
+#[query]
+fn not_async(ctx: &QueryCtx) -> Result<f64> {
+    Ok(ctx.now())
+}
+
+#[query]
+async fn no_context(name: String) -> Result<String> {
+    Ok(name)
+}
+
+#[mutation]
+async fn nothing_at_all() -> Result<()> {
+    Ok(())
+}
+
+#[query]
+async fn wrong_context(ctx: &MutationCtx) -> Result<f64> {
+    Ok(ctx.now())
+}
+
+#[query]
+async fn borrowed(ctx: &QueryCtx, name: &str) -> Result<f64> {
+    Ok(ctx.now() + name.len() as f64)
+}
+
+#[query]
+async fn pattern(ctx: &QueryCtx, (a, b): (f64, f64)) -> Result<f64> {
+    Ok(ctx.now() + a + b)
+}
+
+#[query]
+async fn generic<T>(ctx: &QueryCtx, value: T) -> Result<f64> {
+    drop(value);
+    Ok(ctx.now())
+}
+
+#[query]
+async fn no_result(ctx: &QueryCtx) -> f64 {
+    ctx.now()
+}
+
+#[query(nam = "x")]
+async fn wrong_option(ctx: &QueryCtx) -> Result<f64> {
+    Ok(ctx.now())
+}
+
+#[query]
+struct NotAFunction;
+
+fn main() {}
