@@ -3,7 +3,7 @@
 //! Rows of the keyspace [`Keyspace::CATALOG`], each a JSON text: `t/<table>` is a [`TableRow`], `numbers` the
 //! [`NumbersRow`], `schema` the schema in Convex's JSON form, `dropped` the keyspaces whose rows in storage are garbage.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hull_model::{Schema, TableMapping, Validator};
@@ -28,9 +28,7 @@ pub const BY_ID: &str = "by_id";
 
 /// The key of a table's row.
 pub(crate) fn table_key(table: &str) -> Key {
-    let mut k = key(TABLES);
-    k.extend_from_slice(table.as_bytes());
-    k
+    key(&[TABLES, table.as_bytes()].concat())
 }
 
 /// A table as the catalog stores it.
@@ -157,9 +155,9 @@ impl TableInfo {
 /// All tables as of one snapshot.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Catalog {
-    by_name: HashMap<String, Arc<TableInfo>>,
-    by_number: HashMap<u32, Arc<TableInfo>>,
-    by_keyspace: HashMap<Keyspace, Arc<TableInfo>>,
+    by_name: BTreeMap<String, Arc<TableInfo>>,
+    by_number: BTreeMap<u32, Arc<TableInfo>>,
+    by_keyspace: BTreeMap<Keyspace, Arc<TableInfo>>,
     pub(crate) numbers: NumbersRow,
     pub(crate) schema: Option<Arc<Schema>>,
     pub(crate) schema_json: Option<String>,

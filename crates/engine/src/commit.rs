@@ -73,6 +73,7 @@ impl Engine {
         let snapshot_ts = snapshot.ts();
         let mut prepared: Vec<Write> = Vec::with_capacity(writes.list.len() + writes.filled.len());
         let mut keys = CommitKeys::new();
+        keys.reserve(3 * writes.list.len());
         let mut catalog: CatalogChanges = Vec::new();
         for pending in writes.list {
             if pending.is_effective() {

@@ -13,6 +13,8 @@ pub struct Document {
     pub creation_time: f64,
     /// The whole object, `_id` and `_creationTime` included.
     pub value: Packed,
+    /// The size by Convex's formula, reckoned once.
+    pub(crate) size: u32,
 }
 
 impl Document {
@@ -31,7 +33,13 @@ impl Document {
             },
             _ => return Err(TxError::Damaged("a document that is no object".into())),
         };
-        Ok(Self { id: DocumentId { table, internal: InternalId(internal) }, creation_time, value })
+        Ok(Self::new(DocumentId { table, internal: InternalId(internal) }, creation_time, value))
+    }
+
+    /// A document of these parts, which must be those inside `value`.
+    pub(crate) fn new(id: DocumentId, creation_time: f64, value: Packed) -> Self {
+        let size = u32::try_from(value.size()).unwrap_or(u32::MAX);
+        Self { id, creation_time, value, size }
     }
 
     /// A row of one of the engine's own keyspaces.
@@ -40,6 +48,7 @@ impl Document {
             id: DocumentId { table: TableNumber(0), internal: InternalId([0; 16]) },
             creation_time: 0.0,
             value,
+            size: 0,
         }
     }
 

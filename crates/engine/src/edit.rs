@@ -35,8 +35,8 @@ impl Transaction {
         let id = DocumentId { table: table.number, internal: self.next_id() };
         let creation_time = self.next_creation_time();
         let value = with_system_fields(object, id, creation_time)?;
-        self.check_and_count(&value)?;
-        let document = Document { id, creation_time, value };
+        let document = Document::new(id, creation_time, value);
+        self.check_and_count(&document)?;
         self.writes.add(Pending {
             table,
             key: key(&id.internal.0),
@@ -100,8 +100,8 @@ impl Transaction {
                 .check_document(value.as_ref(), &*self.catalog)
                 .map_err(|error| TxError::SchemaEnforcement { table: table.name.clone(), error })?;
         }
-        self.check_and_count(&value)?;
-        let new = Document { id: old.document.id, creation_time: old.document.creation_time, value };
+        let new = Document::new(old.document.id, old.document.creation_time, value);
+        self.check_and_count(&new)?;
         self.put(table, old, Some(new));
         Ok(())
     }
@@ -127,8 +127,8 @@ impl Transaction {
         }
     }
 
-    fn check_and_count(&mut self, value: &Packed) -> Result<(), TxError> {
-        let size = value.size();
+    fn check_and_count(&mut self, document: &Document) -> Result<(), TxError> {
+        let (value, size) = (&document.value, document.size as usize);
         if size > MAX_DOCUMENT_SIZE {
             return Err(TxError::ValueTooLarge { size, limit: MAX_DOCUMENT_SIZE });
         }

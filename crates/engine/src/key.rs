@@ -3,6 +3,10 @@
 //! In storage a key is written as `0x01000000 + keyspace (4 bytes, big endian) ++ key`. A `by_id` keyspace is keyed by the 16
 //! inner bytes of the id; any other index by the sort keys of its fields, then of `_creationTime`, then the 16 bytes.
 
+use std::borrow::Borrow;
+use std::fmt;
+use std::ops::Deref;
+
 use smallvec::SmallVec;
 
 /// The number of one keyspace: an index of a table, or one of the engine's own.
@@ -29,8 +33,60 @@ impl Keyspace {
     }
 }
 
-/// A key inside a keyspace. Keys of up to 40 bytes are kept inline.
-pub type Key = SmallVec<[u8; 40]>;
+/// A key inside a keyspace, ordered as its bytes. Keys of up to 40 bytes are kept inline.
+#[derive(Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(SmallVec<[u8; 40]>);
+
+impl Key {
+    /// The empty key, the lowest of all.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A key of these bytes.
+    pub fn from_slice(bytes: &[u8]) -> Self {
+        Self(SmallVec::from_slice(bytes))
+    }
+
+    /// Replaces the bytes.
+    pub(crate) fn set(&mut self, bytes: &[u8]) {
+        self.0.clear();
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// Replaces the bytes with those of the smallest key above `bytes`.
+    pub(crate) fn set_successor(&mut self, bytes: &[u8]) {
+        self.set(bytes);
+        self.0.push(0);
+    }
+}
+
+impl Clone for Key {
+    // Copies at once; a `SmallVec` would copy byte by byte.
+    fn clone(&self) -> Self {
+        Self::from_slice(&self.0)
+    }
+}
+
+impl Deref for Key {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Borrow<[u8]> for Key {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
 
 /// A key from bytes.
 pub(crate) fn key(bytes: &[u8]) -> Key {
@@ -39,9 +95,8 @@ pub(crate) fn key(bytes: &[u8]) -> Key {
 
 /// The smallest key above `bytes`.
 pub(crate) fn successor(bytes: &[u8]) -> Key {
-    let mut k = Key::with_capacity(bytes.len() + 1);
-    k.extend_from_slice(bytes);
-    k.push(0);
+    let mut k = Key::new();
+    k.set_successor(bytes);
     k
 }
 
@@ -63,12 +118,10 @@ pub(crate) fn storage_end(keyspace: Keyspace) -> Vec<u8> {
 
 /// The first key above every key that begins with `prefix`; `None` when there is none.
 pub(crate) fn prefix_end(prefix: &[u8]) -> Option<Key> {
-    let mut end = key(prefix);
-    while let Some(last) = end.pop() {
-        if last < u8::MAX {
-            end.push(last + 1);
-            return Some(end);
-        }
+    let last = prefix.iter().rposition(|byte| *byte < u8::MAX)?;
+    let mut end = Key::from_slice(&prefix[..=last]);
+    if let Some(byte) = end.0.last_mut() {
+        *byte += 1;
     }
-    None
+    Some(end)
 }

@@ -50,6 +50,11 @@ impl CommitKeys {
         self.keys.is_empty()
     }
 
+    pub(crate) fn reserve(&mut self, keys: usize) {
+        self.keys.reserve(keys);
+        self.bytes.reserve(keys * 40);
+    }
+
     pub(crate) fn memory(&self) -> usize {
         size_of::<Self>() + 16 + self.keys.capacity() * size_of::<(Keyspace, u32)>() + self.bytes.capacity()
     }

@@ -266,6 +266,7 @@ impl TableStore {
         if state.residency == Residency::Complete { Found::Absent } else { Found::AskStorage }
     }
 
+    #[allow(clippy::too_many_arguments, reason = "a range, an order, a limit and a snapshot")]
     /// The next `limit` rows of the range in `keyspace`, which is `by_id` or an index.
     pub(crate) fn scan(
         &self,
@@ -275,6 +276,7 @@ impl TableStore {
         reverse: bool,
         limit: usize,
         ts: Timestamp,
+        with_slots: bool,
     ) -> Chunk {
         let state = self.state.read();
         let complete = state.residency == Residency::Complete;
@@ -287,7 +289,8 @@ impl TableStore {
             let version = if present { slot.at(ts) } else { None };
             match version {
                 Some(Version { document: Some(document), ts }) => {
-                    chunk.rows.push((k.clone(), Some(Read { document, slot: Some(slot.clone()), ts })));
+                    let slot = with_slots.then(|| slot.clone());
+                    chunk.rows.push((k.clone(), Some(Read { document, slot, ts })));
                 }
                 // A chain that begins later says nothing about storage.
                 None if present && keyspace == self.by_id => return true,

@@ -86,8 +86,7 @@ impl ReadSet {
         if self.intervals[near..].iter().any(|i| i.keyspace == keyspace && i.contains(point)) {
             return;
         }
-        self.sealed = false;
-        self.intervals.push(Interval { keyspace, start: key(point), end: End::Point });
+        self.push(Interval { keyspace, start: key(point), end: End::Point });
     }
 
     /// Adds the half-open range from `start` to `end`; `None` is unbounded.
@@ -104,11 +103,48 @@ impl ReadSet {
 
     fn push(&mut self, interval: Interval) -> Growing {
         self.sealed = false;
+        if self.intervals.capacity() == 0 {
+            self.intervals.reserve(8);
+        }
         self.intervals.push(interval);
         Growing { position: self.intervals.len() - 1, generation: self.generation }
     }
 
-    /// Sets what a scan covers by now, replacing what it covered before.
+    /// Sets what a scan covers by now: from `start` to just behind `last`.
+    pub(crate) fn grow_up(
+        &mut self,
+        at: Option<Growing>,
+        keyspace: Keyspace,
+        start: &[u8],
+        last: &[u8],
+    ) -> Growing {
+        match self.growing(at) {
+            Some((at, Interval { end: End::Before(end), .. })) => {
+                end.set_successor(last);
+                at
+            }
+            _ => self.grow(at, keyspace, start, End::Before(successor(last))),
+        }
+    }
+
+    /// Sets what a scan covers by now: from `last` to `end`.
+    pub(crate) fn grow_down(
+        &mut self,
+        at: Option<Growing>,
+        keyspace: Keyspace,
+        last: &[u8],
+        end: Option<&[u8]>,
+    ) -> Growing {
+        match self.growing(at) {
+            Some((at, Interval { start, .. })) => {
+                start.set(last);
+                at
+            }
+            _ => self.grow(at, keyspace, last, end.map_or(End::Unbounded, |end| End::Before(key(end)))),
+        }
+    }
+
+    /// Sets what a scan covers, replacing what it covered before.
     pub(crate) fn grow(
         &mut self,
         at: Option<Growing>,
@@ -116,16 +152,20 @@ impl ReadSet {
         start: &[u8],
         end: End,
     ) -> Growing {
-        if let Some(at) = at.filter(|a| a.generation == self.generation)
-            && let Some(interval) = self.intervals.get_mut(at.position)
-        {
-            if interval.start[..] != *start {
+        match self.growing(at) {
+            Some((at, interval)) => {
                 interval.start = key(start);
+                interval.end = end;
+                at
             }
-            interval.end = end;
-            return at;
+            None => self.push(Interval { keyspace, start: key(start), end }),
         }
-        self.push(Interval { keyspace, start: key(start), end })
+    }
+
+    /// The interval that a scan grows, unless merging has swallowed it.
+    fn growing(&mut self, at: Option<Growing>) -> Option<(Growing, &mut Interval)> {
+        let at = at.filter(|at| at.generation == self.generation)?;
+        self.intervals.get_mut(at.position).map(|interval| (at, interval))
     }
 
     /// How many intervals there are after merging, told exactly only when there are more than `limit`.

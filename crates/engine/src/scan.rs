@@ -4,7 +4,6 @@
 //! exhausted. Rows come in chunks: the overlay's, then, where the table is not complete, storage's, in this order, so
 //! that a document on its way from one to the other is seen; then the transaction's own.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use hull_model::KeyRange;
@@ -41,13 +40,13 @@ pub struct Scan {
     start: Key,
     end: Option<Key>,
     whole: (Key, Option<Key>),
-    rows: VecDeque<(Key, Read)>,
+    rows: std::vec::IntoIter<(Key, Option<Read>)>,
     chunk: usize,
     exhausted: bool,
     epoch: u64,
     growing: Option<Growing>,
-    /// Where a scan goes on that must forget its rows.
-    resume: Option<Key>,
+    /// What was yielded last.
+    last: Option<Key>,
     /// Of a scan of `by_id`: the range of the ids' sort keys.
     ids: Option<KeyRange>,
 }
@@ -118,28 +117,35 @@ impl Transaction {
         let keyspace = source.keyspace;
         if scan.epoch != self.writes.epoch {
             scan.epoch = self.writes.epoch;
-            scan.rows.clear();
+            scan.rows = Vec::new().into_iter();
             scan.exhausted = false;
             scan.restart();
         }
-        while scan.rows.is_empty() && !scan.exhausted {
-            self.fill(scan)?;
-        }
-        let (whole_start, whole_end) = &scan.whole;
-        let Some((k, read)) = scan.rows.pop_front() else {
-            let end = whole_end.clone().map_or(End::Unbounded, End::Before);
-            if end != End::Before(whole_start.clone()) {
-                scan.growing = Some(self.reads.grow(scan.growing, keyspace, whole_start, end));
+        let (k, read) = loop {
+            match scan.rows.next() {
+                Some((k, Some(read))) => break (k, read),
+                Some((_, None)) => {}
+                None if !scan.exhausted => self.fill(scan)?,
+                None => {
+                    let (start, end) = &scan.whole;
+                    let end = end.clone().map_or(End::Unbounded, End::Before);
+                    if end != End::Before(start.clone()) {
+                        scan.growing = Some(self.reads.grow(scan.growing, keyspace, start, end));
+                    }
+                    return Ok(None);
+                }
             }
-            return Ok(None);
         };
+        let (start, end) = &scan.whole;
         scan.growing = Some(if scan.reverse {
-            let end = whole_end.clone().map_or(End::Unbounded, End::Before);
-            self.reads.grow(scan.growing, keyspace, &k, end)
+            self.reads.grow_down(scan.growing, keyspace, &k, end.as_deref())
         } else {
-            self.reads.grow(scan.growing, keyspace, whole_start, End::Before(successor(&k)))
+            self.reads.grow_up(scan.growing, keyspace, start, &k)
         });
-        scan.yielded(&k);
+        match &mut scan.last {
+            Some(last) => last.set(&k),
+            last => *last = Some(k.clone()),
+        }
         Ok(Some((k, read)))
     }
 
@@ -157,8 +163,8 @@ impl Transaction {
         let limit = scan.chunk;
         scan.chunk = (scan.chunk * 2).min(LARGEST_CHUNK);
         let ts = self.snapshot.ts();
-        let rows =
-            self.engine.scan(table, keyspace, &left_start, left_end.as_deref(), scan.reverse, limit, ts)?;
+        let range = (&left_start[..], left_end.as_deref());
+        let rows = self.engine.scan(table, keyspace, range, scan.reverse, limit, ts, !self.read_only)?;
         // What the chunk covers: everything that is left, or up to its last key.
         let (covered_start, covered_end) = match (&rows.covered, scan.reverse) {
             (None, _) => (left_start.clone(), left_end.clone()),
@@ -172,11 +178,11 @@ impl Transaction {
             (Some(last), true) => scan.end = Some(last.clone()),
         }
         if !self.writes.touches_table(table.by_id) {
-            scan.rows.extend(rows.rows);
+            scan.rows = rows.rows.into_iter();
             return Ok(());
         }
         let by_id = table.by_id;
-        let mut merged: Vec<(Key, Read)> = rows
+        let mut merged: Vec<(Key, Option<Read>)> = rows
             .rows
             .into_iter()
             .filter(|(k, _)| {
@@ -188,11 +194,11 @@ impl Transaction {
             let pending = &self.writes.list[at];
             if let Some(document) = pending.new.clone() {
                 let ts = pending.base.as_ref().map_or(Timestamp(0), |b| b.ts);
-                merged.push((k, Read { document, slot: pending.slot.clone(), ts }));
+                merged.push((k, Some(Read { document, slot: pending.slot.clone(), ts })));
             }
         }
         merged.sort_by(|(a, _), (b, _)| if scan.reverse { b.cmp(a) } else { a.cmp(b) });
-        scan.rows.extend(merged);
+        scan.rows = merged.into_iter();
         Ok(())
     }
 }
@@ -212,12 +218,12 @@ impl Scan {
             start: start.clone(),
             end: end.clone(),
             whole: (start, end),
-            rows: VecDeque::new(),
+            rows: Vec::new().into_iter(),
             chunk: FIRST_CHUNK,
             exhausted: empty,
             epoch: 0,
             growing: None,
-            resume: None,
+            last: None,
             ids: None,
         }
     }
@@ -243,16 +249,12 @@ impl Scan {
         (self.start.clone(), self.end.clone())
     }
 
-    /// Notes that `k` was yielded, so that a restart goes on behind it.
-    fn yielded(&mut self, k: &Key) {
-        self.resume = Some(if self.reverse { k.clone() } else { successor(k) });
-    }
-
+    /// Goes on behind what was yielded last.
     fn restart(&mut self) {
         (self.start, self.end) = self.whole.clone();
-        match (&self.resume, self.reverse) {
-            (Some(at), true) => self.end = Some(at.clone()),
-            (Some(at), false) => self.start = at.clone(),
+        match (&self.last, self.reverse) {
+            (Some(last), true) => self.end = Some(last.clone()),
+            (Some(last), false) => self.start = successor(last),
             (None, _) => {}
         }
     }
@@ -271,7 +273,8 @@ fn has_id(range: &KeyRange, id: DocumentId) -> bool {
 
 /// Rows of a chunk, and the last key that it covers; `None` when it covers all that was asked for.
 pub(crate) struct Rows {
-    pub(crate) rows: Vec<(Key, Read)>,
+    /// In scan order; `None` is nothing.
+    pub(crate) rows: Vec<(Key, Option<Read>)>,
     pub(crate) covered: Option<Key>,
 }
 
@@ -282,17 +285,16 @@ impl Inner {
         &self,
         table: &TableInfo,
         keyspace: Keyspace,
-        start: &[u8],
-        end: Option<&[u8]>,
+        (start, end): (&[u8], Option<&[u8]>),
         reverse: bool,
         limit: usize,
         ts: Timestamp,
+        with_slots: bool,
     ) -> Result<Rows, TxError> {
-        let overlay = table.store.scan(keyspace, start, end, reverse, limit, ts);
+        let overlay = table.store.scan(keyspace, start, end, reverse, limit, ts, with_slots);
         let frontier = if overlay.exhausted { None } else { overlay.rows.last().map(|(k, _)| k.clone()) };
         if overlay.complete {
-            let rows = overlay.rows.into_iter().filter_map(|(k, row)| Some((k, row?))).collect();
-            return Ok(Rows { rows, covered: frontier });
+            return Ok(Rows { rows: overlay.rows, covered: frontier });
         }
         // Storage is read after the overlay, and only as far as the overlay's chunk reaches.
         let (low, high) = match (&frontier, reverse) {
@@ -313,7 +315,7 @@ impl Inner {
         for (stored_key, stored) in stored.entries {
             let k = &stored_key[4..];
             while let Some((ours, row)) = here.next_if(|(ours, _)| before(ours, k)) {
-                rows.extend(row.map(|row| (ours, row)));
+                rows.push((ours, row));
             }
             if here.peek().is_some_and(|(ours, _)| ours[..] == *k) {
                 continue;
@@ -330,11 +332,11 @@ impl Inner {
                     table.name
                 )));
             };
-            rows.push((key(k), read));
+            rows.push((key(k), Some(read)));
         }
         for (ours, row) in here {
             if covered.as_ref().is_none_or(|last| !before(last, &ours)) {
-                rows.extend(row.map(|row| (ours, row)));
+                rows.push((ours, row));
             }
         }
         Ok(Rows { rows, covered })

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use hull_model::TableMapping;
 use hull_value::{DocumentId, FieldPath, Packed, TableNumber, Timestamp};
 
+use smallvec::SmallVec;
+
 use crate::catalog::{BY_ID, Catalog, TABLES, TableInfo, table_key};
 use crate::clock::IdMaker;
 use crate::document::Document;
@@ -44,7 +46,7 @@ pub struct Transaction {
     pub(crate) creation_time: Option<f64>,
     usage: Usage,
     limits: Limits,
-    tables: Vec<Keyspace>,
+    tables: SmallVec<[Keyspace; 4]>,
     recent: Vec<Read>,
     next_recent: usize,
 }
@@ -76,7 +78,7 @@ impl Transaction {
             creation_time: None,
             usage: Usage::default(),
             limits: Limits::default(),
-            tables: Vec::new(),
+            tables: SmallVec::new(),
             recent: Vec::new(),
             next_recent: 0,
         }
@@ -264,7 +266,13 @@ impl Transaction {
 
     /// Remembers a document that was read, with its slot.
     pub(crate) fn remember(&mut self, read: Read) {
+        if self.read_only {
+            return;
+        }
         if self.recent.len() < RECENT {
+            if self.recent.capacity() == 0 {
+                self.recent.reserve(RECENT);
+            }
             self.recent.push(read);
         } else {
             self.recent[self.next_recent] = read;
@@ -284,7 +292,7 @@ impl Transaction {
     /// Counts a document that was read.
     pub(crate) fn count_document(&mut self, document: &Document) -> Result<(), TxError> {
         self.usage.documents_read += 1;
-        self.usage.bytes_read += document.value.size() as u64;
+        self.usage.bytes_read += u64::from(document.size);
         if self.usage.documents_read > self.limits.documents_read {
             return Err(TxError::TooManyDocumentsRead(self.limits.documents_read));
         }
