@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use hull_value::Timestamp;
 use parking_lot::{Condvar, Mutex, RwLock};
@@ -10,6 +11,7 @@ use crate::catalog::{Catalog, TableInfo};
 use crate::checkpoint::Checkpoints;
 use crate::clock::{Clock, Entropy};
 use crate::commit::CommitState;
+use crate::directory::DirectoryLock;
 use crate::error::{BeginError, OpenError, TxError};
 use crate::key::Keyspace;
 use crate::line::Lines;
@@ -90,8 +92,38 @@ pub(crate) struct Inner {
     /// The store must be opened again before the next write.
     pub(crate) storage_failed: AtomicBool,
     pub(crate) schema_change: Mutex<()>,
-    pub(crate) closing: Mutex<bool>,
-    pub(crate) wake: Condvar,
+    pub(crate) end: Arc<End>,
+    /// Held while the data directory is open.
+    pub(crate) directory: Mutex<Option<DirectoryLock>>,
+}
+
+/// Tells the background thread to end.
+#[derive(Debug, Default)]
+pub(crate) struct End {
+    told: Mutex<bool>,
+    wake: Condvar,
+}
+
+impl End {
+    fn tell(&self) {
+        *self.told.lock() = true;
+        self.wake.notify_all();
+    }
+
+    /// Waits; returns whether it is time to end.
+    pub(crate) fn wait(&self, pause: Duration) -> bool {
+        let mut told = self.told.lock();
+        if !*told {
+            self.wake.wait_for(&mut told, pause);
+        }
+        *told
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.end.tell();
+    }
 }
 
 impl Engine {
@@ -178,11 +210,11 @@ impl Engine {
         names
     }
 
-    /// Stops: commits are refused from now on, what was committed becomes durable, and the data directory is let go.
+    /// Stops: commits are refused from now on, and what was committed becomes durable. The data directory is let go
+    /// when the last clone and transaction are gone.
     pub fn shutdown(&self) {
         let inner = &self.inner;
-        *inner.closing.lock() = true;
-        inner.wake.notify_all();
+        inner.end.tell();
         inner.commit.lock().closed = true;
         // A failure has been told through the group callback already.
         let _ = inner.log.sync();
@@ -225,8 +257,8 @@ impl Inner {
             storage_failures: AtomicU64::new(0),
             storage_failed: AtomicBool::new(false),
             schema_change: Mutex::new(()),
-            closing: Mutex::new(false),
-            wake: Condvar::new(),
+            end: Arc::default(),
+            directory: Mutex::new(None),
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use hull_value::Timestamp;
 
 use crate::checkpoint::CheckpointStep;
-use crate::engine::{Engine, Inner};
+use crate::engine::{End, Engine, Inner};
 use crate::error::OpenError;
 use crate::metrics::EngineMetrics;
 
@@ -18,50 +18,51 @@ const TICK: Duration = Duration::from_millis(50);
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
 /// The pause between the batches of a checkpoint that is in no hurry.
 const PACE: Duration = Duration::from_millis(5);
-/// A checkpoint begins when the log keeps more than this.
+/// A checkpoint begins, whatever the history, when the log has grown by this since the last one.
 const LOG_BYTES: u64 = 256 << 20;
 
 /// Starts the thread.
 pub(crate) fn start(inner: &Arc<Inner>) -> Result<(), OpenError> {
-    let weak = Arc::downgrade(inner);
-    let spawned = std::thread::Builder::new().name("hull-maintenance".into()).spawn(move || run(&weak));
+    let (weak, end) = (Arc::downgrade(inner), inner.end.clone());
+    let spawned = std::thread::Builder::new().name("hull-maintenance".into()).spawn(move || run(&weak, &end));
     spawned.map(|_| ()).map_err(|error| OpenError::Io { directory: "thread".into(), error })
 }
 
-fn run(weak: &Weak<Inner>) {
-    let mut last = Instant::now();
+fn run(weak: &Weak<Inner>, end: &End) {
+    let mut state = Rounds { last: Instant::now(), log_bytes: 0 };
     let mut pause = TICK;
-    loop {
+    while !end.wait(pause) {
         let Some(inner) = weak.upgrade() else { return };
-        {
-            let mut closing = inner.closing.lock();
-            if !*closing {
-                inner.wake.wait_for(&mut closing, pause);
-            }
-            if *closing {
-                return;
-            }
-        }
-        pause = inner.tick(&mut last);
-        drop(inner);
+        pause = inner.tick(&mut state);
     }
+}
+
+/// What the background thread remembers.
+struct Rounds {
+    /// When the last checkpoint was complete.
+    last: Instant,
+    /// What the log kept then.
+    log_bytes: u64,
 }
 
 impl Inner {
     /// One round of the background thread; returns how long to wait for the next.
-    fn tick(self: &Arc<Self>, last: &mut Instant) -> Duration {
+    fn tick(self: &Arc<Self>, rounds: &mut Rounds) -> Duration {
         let history_start = self.trim_history(false);
         let share = self.memory_budget / 4;
         let dirty = self.commit.lock().dirty_bytes;
-        let hurry = dirty > share / 4;
-        let due = dirty > 0 && last.elapsed() >= CHECKPOINT_EVERY || self.log.stats().kept_bytes > LOG_BYTES;
+        let log_bytes = self.log.stats().kept_bytes;
+        let hurry = dirty > share / 4 || log_bytes > rounds.log_bytes + LOG_BYTES;
+        let due = dirty > 0 && rounds.last.elapsed() >= CHECKPOINT_EVERY;
         let mut pause = TICK;
         if hurry || due || self.is_checkpointing() {
             // History is the first thing to go.
             let wanted = if hurry { self.trim_history(true) } else { history_start };
             match self.checkpoint_step(wanted) {
                 Ok(CheckpointStep::More) => pause = if hurry { Duration::ZERO } else { PACE },
-                Ok(CheckpointStep::Done) => *last = Instant::now(),
+                Ok(CheckpointStep::Done) => {
+                    *rounds = Rounds { last: Instant::now(), log_bytes: self.log.stats().kept_bytes };
+                }
                 Ok(CheckpointStep::Idle) => {}
                 Err(error) => {
                     tracing::error!(%error, "a checkpoint failed and will be repeated");

@@ -125,6 +125,9 @@ fn script(
                 states.push((committed.ts, state.clone()));
             }
             6..8 => {
+                // A checkpoint waits for the log.
+                disk.log.resume();
+                wait_durable(engine);
                 if engine.checkpoint_step().is_err() {
                     return;
                 }
@@ -139,12 +142,9 @@ fn script(
                     disk.log.pause();
                 } else {
                     disk.log.resume();
-                    wait_durable(engine);
                 }
             }
         }
-        // A checkpoint waits for the log.
-        disk.log.resume();
     }
 }
 
@@ -185,8 +185,9 @@ fn crash_at(n: u64, seed: u64) -> bool {
         states = vec![(engine.ordered(), found.clone())];
         state = found;
         script(&disk, &engine, &mut rng, &mut state, &mut states);
-        wait_durable(&engine);
     }
+    disk.log.resume();
+    wait_durable(&engine);
     engine.checkpoint().unwrap();
     assert_eq!(state_of(&engine), state);
     drop(engine);
@@ -223,6 +224,7 @@ fn a_failed_write_of_storage_is_repeated_after_it_was_opened_again() {
                 script(&disk, &engine, &mut rng, &mut again, &mut states);
                 state = again.clone();
             }
+            disk.log.resume();
             wait_durable(&engine);
             engine.checkpoint().or_else(|_| engine.checkpoint()).unwrap();
             assert_eq!(state_of(&engine), again);

@@ -371,7 +371,7 @@ fn transactions_are_serializable_with_little_memory() {
         commits += world.commits;
         partial += world.partial;
     }
-    assert!(commits > 500 && partial > 500, "{commits} commits, {partial} steps without the whole table");
+    assert!(commits > 500 && partial > 100, "{commits} commits, {partial} steps without the whole table");
 }
 
 #[test]

@@ -1,0 +1,85 @@
+//! A data directory: opened once at a time, found again as it was left, refused when it is newer or damaged.
+
+mod common;
+
+use std::path::Path;
+
+use common::*;
+use hull_engine::{DirOptions, Engine, KeyRange, OpenError, Order};
+
+fn open_dir(path: &Path) -> Result<Engine, OpenError> {
+    Engine::open_dir(path, DirOptions { memory_budget: 64 << 20, ..DirOptions::default() })
+}
+
+/// The engine's threads may hold on to it for a moment after it was dropped.
+fn open_again(path: &Path) -> Engine {
+    loop {
+        match open_dir(path) {
+            Err(OpenError::Locked { .. }) => std::thread::yield_now(),
+            other => return other.unwrap(),
+        }
+    }
+}
+
+#[test]
+fn what_was_committed_is_found_again_with_and_without_a_checkpoint() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = open_dir(directory.path()).unwrap();
+    engine.apply_schema(&schema(), &mut |_| {}).unwrap();
+    for i in 0..50 {
+        insert(&engine, f64::from(i), 1.0);
+    }
+    wait_durable(&engine);
+    engine.checkpoint().unwrap();
+    for i in 50..80 {
+        insert(&engine, f64::from(i), 1.0);
+    }
+    let before = engine.ordered();
+    engine.shutdown();
+    assert_eq!(engine.commit(writing(&engine)).unwrap_err().code(), "ShuttingDown");
+    drop(engine);
+    for _ in 0..2 {
+        let engine = open_again(directory.path());
+        assert!(engine.ordered() > before && engine.durable() == engine.ordered());
+        let expected: Vec<f64> = (0..80).map(f64::from).collect();
+        assert_eq!(all_ids(&mut engine.begin(), Order::Asc), expected);
+        let mut tx = engine.begin();
+        let mut scan = tx.scan("accounts", "by_id", &KeyRange::all(), Order::Desc).unwrap();
+        let mut count = 0;
+        while tx.next(&mut scan).unwrap().is_some() {
+            count += 1;
+        }
+        assert_eq!(count, 80);
+        wait_durable(&engine);
+        engine.checkpoint().unwrap();
+    }
+}
+
+fn writing(engine: &Engine) -> hull_engine::Transaction {
+    let mut tx = engine.begin();
+    tx.insert("accounts", &account(1000.0, 0.0)).unwrap();
+    tx
+}
+
+#[test]
+fn a_second_server_is_refused_and_told_who_is_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let _engine = open_dir(directory.path()).unwrap();
+    let error = open_dir(directory.path()).unwrap_err();
+    assert_eq!(error.code(), "DirectoryInUse");
+    assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
+}
+
+#[test]
+fn a_newer_format_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(open_dir(directory.path()).unwrap());
+    std::fs::write(directory.path().join("format"), "2\n").unwrap();
+    let error = loop {
+        match open_dir(directory.path()) {
+            Err(OpenError::Locked { .. }) => std::thread::yield_now(),
+            other => break other.unwrap_err(),
+        }
+    };
+    assert_eq!(error.code(), "NewerFormat");
+}
