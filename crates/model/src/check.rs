@@ -192,12 +192,18 @@ impl Validator {
                 true
             }
             (Validator::Object(fields), ValueRef::Object(object)) => {
+                // Both sides are in ascending order, so one pass finds the fields; a second one is for the others.
+                let mut cursor = object.fields();
+                let mut known = 0;
                 for (name, field) in fields {
-                    match object.get(name) {
-                        Some(item) => field
-                            .validator
-                            .check_value(item, tables, false)
-                            .map_err(|e| e.under(format_args!(".{name}")))?,
+                    match cursor.find(name) {
+                        Some(item) => {
+                            known += 1;
+                            field
+                                .validator
+                                .check_value(item, tables, false)
+                                .map_err(|e| e.under(format_args!(".{name}")))?;
+                        }
                         None if field.optional => {}
                         None => {
                             return Err(ValidationError::new(ValidationErrorKind::MissingRequiredField {
@@ -208,7 +214,8 @@ impl Validator {
                         }
                     }
                 }
-                for (name, _) in object.iter() {
+                let others = if object.len() > known { Some(object.iter()) } else { None };
+                for (name, _) in others.into_iter().flatten() {
                     let system = document && (name == ID_FIELD || name == CREATION_TIME_FIELD);
                     if !system && !fields.contains_key(name) {
                         return Err(ValidationError::new(ValidationErrorKind::ExtraField {

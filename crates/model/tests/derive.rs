@@ -86,6 +86,16 @@ struct Account {
     creation_time: Option<String>,
 }
 
+/// Serde's derives beside ours change nothing, and `#[serde]` says nothing to us.
+#[derive(Clone, Debug, PartialEq, Table, serde::Serialize, serde::Deserialize)]
+#[table("both")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+struct Both {
+    user_id: Id<Person>,
+    #[serde(default)]
+    last_name: Option<String>,
+}
+
 fn id<T>(n: u8) -> Id<T> {
     Id::from(DocumentId { table: TableNumber(10001), internal: InternalId([n; 16]) })
 }
@@ -240,6 +250,15 @@ fn wire_names_can_be_chosen() {
     assert_eq!(Account::_creation_time.path(), "_creationTime");
     assert_eq!(Person::creation_time.path(), "_creationTime");
     assert_eq!(Person::home_city.path(), "home.city");
+}
+
+#[test]
+fn serde_may_be_there_too() {
+    let both = Both { user_id: id(1), last_name: None };
+    assert_eq!(to_json(&both).unwrap(), format!(r#"{{"userId":"{}"}}"#, both.user_id));
+    let text = serde_json::to_string(&both).unwrap();
+    assert_eq!(text, format!(r#"{{"USER_ID":"{}","LAST_NAME":null}}"#, both.user_id));
+    assert_eq!(serde_json::from_str::<Both>(&text).unwrap(), both);
 }
 
 #[test]
