@@ -14,13 +14,13 @@ use std::time::Instant as Moment;
 
 use hull_engine::{BeginError, Engine};
 use hull_functions::{
-    App, CACHE_BYTES, FunctionError, Identity, LiveQueries, LiveSession, MutationRequest, QueryRequest,
-    Registry, RequestId, RunError, Runner, UserIdentity,
+    App, CACHE_BYTES, FunctionError, Identity, LiveQueries, LiveSession, MutationRequest, OnStuck,
+    QueryRequest, Registry, RequestId, RunError, Runner, UserIdentity,
 };
 use hull_model::FunctionKind;
 use hull_sync::{Close, Credential, Failure, Instant, NO_AUTH_PROVIDER, QueryResult, SessionId};
 use hull_value::{Packed, Timestamp, ValueRef};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
 use crate::admin::{AdminError, KeyStore};
 use crate::connection::instant;
@@ -193,16 +193,35 @@ impl Backend {
         Ok(Outcome { result: result.value.clone(), log_lines: result.log_lines.to_vec() })
     }
 
-    /// Runs a mutation and waits until it is durable.
+    /// Runs a mutation and waits until it is durable. It runs in a task of its own, so one that keeps its thread is
+    /// answered for.
     pub(crate) async fn mutation(
         &self,
         path: &str,
         args: Packed,
         identity: Identity,
     ) -> Result<Outcome, RunError> {
-        let request =
-            MutationRequest { path, args: &args, identity: &identity, request: None, on_stuck: None };
-        let outcome = self.runner.run_mutation(request).await?;
+        let (told, mut stuck) = mpsc::channel(1);
+        let tell = move |_, error| {
+            // Nobody listens any more when the mutation came to its end after all.
+            let _ = told.try_send(error);
+        };
+        let on_stuck = OnStuck { token: 0, tell: Arc::new(tell) };
+        let (runner, path) = (self.runner.clone(), path.to_owned());
+        let run = tokio::spawn(async move {
+            let (args, identity, on_stuck) = (&args, &identity, Some(on_stuck));
+            let path = path.as_str();
+            runner.run_mutation(MutationRequest { path, args, identity, request: None, on_stuck }).await
+        });
+        let failed = |error| Ok(Outcome { result: Err(error), log_lines: Vec::new() });
+        let outcome = tokio::select! {
+            biased;
+            outcome = run => match outcome {
+                Ok(outcome) => outcome?,
+                Err(error) => return failed(FunctionError { message: error.to_string(), data: None, code: None }),
+            },
+            Some(error) = stuck.recv() => return failed(error),
+        };
         self.wait_durable(outcome.ts).await?;
         Ok(Outcome { result: outcome.result.map(Arc::from), log_lines: outcome.log_lines })
     }
@@ -222,14 +241,20 @@ impl Backend {
         args: Packed,
         identity: Identity,
         request: Option<(SessionId, u32)>,
+        on_stuck: OnStuck,
     ) -> MutationRun {
         let runner = self.runner.clone();
         let path: Box<str> = path.into();
         let request =
             request.map(|(session, request)| RequestId { session: u128::from_be_bytes(session.0), request });
         Box::pin(async move {
-            let mutation =
-                MutationRequest { path: &path, args: &args, identity: &identity, request, on_stuck: None };
+            let mutation = MutationRequest {
+                path: &path,
+                args: &args,
+                identity: &identity,
+                request,
+                on_stuck: Some(on_stuck),
+            };
             match runner.run_mutation(mutation).await {
                 Ok(outcome) => Ran::Done {
                     ts: outcome.ts,
@@ -404,7 +429,7 @@ fn sendable(result: &hull_functions::QueryResult) -> Option<Arc<QueryResult>> {
     })
 }
 
-fn failure(error: &FunctionError) -> Failure {
+pub(crate) fn failure(error: &FunctionError) -> Failure {
     match &error.data {
         Some(data) => Failure::with_data(error.message.clone(), data.to_json()),
         None => Failure::new(error.message.clone()),

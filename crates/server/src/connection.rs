@@ -22,6 +22,7 @@ use tokio::time::Sleep;
 use crate::backend::{Backend, Live, MutationRun, Ran};
 use crate::mailbox::Mailbox;
 use crate::state::Shared;
+use crate::stuck::Stuck;
 use crate::wire::{Incoming, Wire};
 
 /// How many messages a turn reads before it writes.
@@ -88,6 +89,8 @@ struct Connection {
     /// The client's number of each subscription, by generation.
     queries: HashMap<u32, u32>,
     running: Option<Running>,
+    /// Answers for a mutation that keeps this task; made with the first mutation.
+    stuck: Option<Arc<Stuck>>,
     /// The newest answer of this turn.
     answer: Option<Timestamp>,
     /// Whether the live queries may have something new.
@@ -113,6 +116,7 @@ impl Connection {
             live,
             queries: HashMap::new(),
             running: None,
+            stuck: None,
             answer: None,
             look: false,
             wake,
@@ -232,7 +236,9 @@ impl Connection {
                 Effect::RunMutation { request, path, args, identity } => {
                     self.shared.metrics.websocket_mutations.increment(1);
                     let session = self.session_id.map(|session| (session, request));
-                    let mut run = self.backend.mutate(path.as_str(), args, identity, session);
+                    let stuck = self.stuck.get_or_insert_with(|| Stuck::new(self.wire.stream()));
+                    let on_stuck = stuck.watch(request, self.wire.is_between_frames());
+                    let mut run = self.backend.mutate(path.as_str(), args, identity, session, on_stuck);
                     match run.as_mut().poll(cx) {
                         Poll::Ready(ran) => self.finished(request, ran),
                         Poll::Pending => self.running = Some(Running { request, run }),

@@ -3,6 +3,7 @@
 //! Each answer is one block on standard output; what happens to the connection goes to standard error. A lost
 //! connection is made again, with growing pauses, until Ctrl-C.
 
+use std::io::Write;
 use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
@@ -118,7 +119,10 @@ impl Watched {
             while let Some(event) = self.session.next_event() {
                 match event {
                     ClientEvent::Updated { queries, .. } if queries.contains(&self.query) => {
-                        self.print();
+                        // Whoever read the answers is gone, for instance `head`.
+                        if self.print().is_err() {
+                            return Ok(None);
+                        }
                         if let Some(left) = &mut self.left {
                             *left = left.saturating_sub(1);
                             if *left == 0 {
@@ -136,22 +140,25 @@ impl Watched {
         }
     }
 
-    fn print(&self) {
+    fn print(&self) -> std::io::Result<()> {
+        let mut out = std::io::stdout().lock();
         match self.session.result(self.query) {
             Some(QueryState::Value(json)) => {
                 let pretty = serde_json::from_str::<serde_json::Value>(json)
                     .and_then(|value| serde_json::to_string_pretty(&value))
                     .unwrap_or_else(|_| json.to_string());
-                println!("{pretty}\n");
+                writeln!(out, "{pretty}\n")?;
             }
             Some(QueryState::Error { message, data }) => {
-                println!(
+                writeln!(
+                    out,
                     "error: {message}{}\n",
                     data.as_ref().map(|data| format!(" {data}")).unwrap_or_default()
-                );
+                )?;
             }
             None => {}
         }
+        Ok(())
     }
 }
 

@@ -1,12 +1,8 @@
 //! One websocket on one TCP stream, driven by polling: no task, no channel and no lock of its own.
 //!
 //! Guarantee: everything queued since the last flush leaves in one write. Incoming frames are decoded by
-//! tungstenite's sans-IO state machine straight from the socket; outgoing data frames are laid out here, in the one
-//! buffer that is written to the socket, so a payload is copied once. Both buffers start small and the outgoing one
-//! is given back after a large message, so an idle connection costs a few kilobytes.
-//!
-//! Outgoing frame (RFC 6455, unmasked): `0x81` (text, final), the length (7, 16 or 64 bit, big endian), the payload.
-//! A message longer than [`MAX_FRAME`] is cut into a text frame and continuation frames.
+//! tungstenite's sans-IO state machine straight from the socket; outgoing data frames are laid out in one buffer
+//! ([`Outgoing`]). Both buffers start small, so an idle connection costs a few kilobytes.
 
 use std::io::{self, Read, Write};
 use std::pin::Pin;
@@ -20,16 +16,12 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext};
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
+use crate::outgoing::Outgoing;
+
 /// The longest message a client may send: the 16 MiB of arguments that a function takes, and room around them.
 pub(crate) const MAX_MESSAGE: usize = (16 << 20) + (64 << 10);
-/// The longest frame that goes out; clients built on tungstenite refuse more than 16 MiB.
-const MAX_FRAME: usize = 8 << 20;
 /// What a connection's buffers hold from the start.
 const READ_BUFFER: usize = 4 << 10;
-/// An outgoing buffer larger than this is given back once it is written.
-const KEEP_CAPACITY: usize = 64 << 10;
-/// Room before a message for its header: that of a 16-bit length, which nearly every message has; others are moved.
-const ROOM: usize = 4;
 
 /// What came in.
 #[derive(Debug)]
@@ -82,15 +74,6 @@ pub(crate) struct Wire {
     outgoing: Outgoing,
 }
 
-/// What waits to be written: `bytes[written..]`.
-#[derive(Default)]
-struct Outgoing {
-    bytes: Vec<u8>,
-    written: usize,
-    /// Where the message that is being written begins.
-    start: usize,
-}
-
 impl Wire {
     /// A websocket on a stream whose handshake is done; `leftover` was read behind the handshake.
     pub(crate) fn new(stream: TcpStream, leftover: &[u8]) -> Wire {
@@ -123,25 +106,29 @@ impl Wire {
 
     /// Writes what is queued; ready when all of it is with the operating system.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Outgoing { bytes, written, .. } = &mut self.outgoing;
-        while *written < bytes.len() {
-            let count = ready!(Pin::new(&mut self.stream).poll_write(cx, &bytes[*written..]))?;
+        while !self.outgoing.waiting().is_empty() {
+            let count = ready!(Pin::new(&mut self.stream).poll_write(cx, self.outgoing.waiting()))?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            *written += count;
-        }
-        *written = 0;
-        bytes.clear();
-        if bytes.capacity() > KEEP_CAPACITY {
-            *bytes = Vec::new();
+            self.outgoing.advance(count);
         }
         Poll::Ready(Ok(()))
     }
 
     /// How many bytes wait to be written.
     pub(crate) fn backlog(&self) -> usize {
-        self.outgoing.bytes.len() - self.outgoing.written
+        self.outgoing.waiting().len()
+    }
+
+    /// Whether the peer has received whole frames only.
+    pub(crate) fn is_between_frames(&self) -> bool {
+        self.outgoing.is_unbegun()
+    }
+
+    /// The stream, to reach it from elsewhere.
+    pub(crate) fn stream(&self) -> &TcpStream {
+        &self.stream
     }
 
     /// The stream, to end the connection.
@@ -153,40 +140,20 @@ impl Wire {
 /// Appends to the outgoing buffer; what is queued after a close is dropped.
 impl MessageSink for Wire {
     fn begin(&mut self, expected: usize) -> &mut Vec<u8> {
-        let out = &mut self.outgoing;
-        out.start = out.bytes.len();
-        out.bytes.reserve(expected + ROOM);
-        out.bytes.extend_from_slice(&[0; ROOM]);
-        &mut out.bytes
+        self.outgoing.begin(expected)
     }
 
     fn end(&mut self) {
-        let Outgoing { bytes: out, start, .. } = &mut self.outgoing;
-        let start = *start;
-        if !self.context.can_write() {
-            out.truncate(start);
-            return;
-        }
-        let length = out.len() - start - ROOM;
-        if (126..=usize::from(u16::MAX)).contains(&length) {
-            out[start..start + ROOM].copy_from_slice(header(true, true, length).as_slice());
-        } else if length <= MAX_FRAME {
-            out.splice(start..start + ROOM, header(true, true, length).as_slice().iter().copied());
+        if self.context.can_write() {
+            self.outgoing.end();
         } else {
-            let message = out.split_off(start + ROOM);
-            out.truncate(start);
-            let mut parts = message.chunks(MAX_FRAME).enumerate().peekable();
-            while let Some((index, part)) = parts.next() {
-                out.extend_from_slice(header(index == 0, parts.peek().is_none(), part.len()).as_slice());
-                out.extend_from_slice(part);
-            }
+            self.outgoing.forget();
         }
     }
 
     fn ping(&mut self, payload: [u8; 8]) {
         if self.context.can_write() {
-            self.outgoing.bytes.extend_from_slice(&[0x89, payload.len() as u8]);
-            self.outgoing.bytes.extend_from_slice(&payload);
+            self.outgoing.ping(payload);
         }
     }
 
@@ -195,36 +162,6 @@ impl MessageSink for Wire {
         // It only goes into our buffer; what the state machine says about a peer that is gone is of no use here.
         let _ = self.context.close(&mut WriteOnly(&mut self.outgoing), Some(frame));
     }
-}
-
-/// A frame header on the stack.
-struct Header {
-    bytes: [u8; 10],
-    length: usize,
-}
-
-impl Header {
-    fn as_slice(&self) -> &[u8] {
-        &self.bytes[..self.length]
-    }
-}
-
-fn header(first: bool, last: bool, length: usize) -> Header {
-    let mut bytes = [0; 10];
-    bytes[0] = u8::from(first) | if last { 0x80 } else { 0 };
-    let header_length = if length < 126 {
-        bytes[1] = length as u8;
-        2
-    } else if let Ok(short) = u16::try_from(length) {
-        bytes[1] = 126;
-        bytes[2..4].copy_from_slice(&short.to_be_bytes());
-        4
-    } else {
-        bytes[1] = 127;
-        bytes[2..10].copy_from_slice(&(length as u64).to_be_bytes());
-        10
-    };
-    Header { bytes, length: header_length }
 }
 
 fn wire_error(error: Error) -> WireError {
@@ -276,7 +213,7 @@ impl Read for WriteOnly<'_> {
 
 impl Write for WriteOnly<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.bytes.extend_from_slice(bytes);
+        self.0.extend(bytes);
         Ok(bytes.len())
     }
 
@@ -288,6 +225,7 @@ impl Write for WriteOnly<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outgoing::{KEEP_CAPACITY, MAX_FRAME};
     use futures::future::poll_fn;
     use tokio::net::TcpListener;
 
@@ -319,7 +257,7 @@ mod tests {
             assert_eq!(received.unwrap().unwrap(), Message::text(sent));
             assert_eq!(client.next().await.unwrap().unwrap(), Message::text("next"));
             assert!(client.next().await.unwrap().unwrap().is_ping());
-            assert!(wire.outgoing.bytes.capacity() <= KEEP_CAPACITY);
+            assert!(wire.outgoing.capacity() <= KEEP_CAPACITY);
         }
     }
 
