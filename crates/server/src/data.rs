@@ -1,18 +1,16 @@
 //! Opening a data directory.
 
-use std::sync::Arc;
+use hull_engine::{DirOptions, Engine, OpenError, Progress};
 
-use hull_engine::log::MemoryLog;
-use hull_engine::storage::MemoryStorage;
-use hull_engine::{Engine, OpenError, Options, Progress};
-
-use crate::settings::Settings;
+use crate::settings::{Durability, Settings};
 
 /// Opens the engine on the directory of the settings.
 pub(crate) fn open(settings: &Settings) -> Result<Engine, OpenError> {
-    let mut options = Options::new(Arc::new(MemoryStorage::new()), Arc::new(MemoryLog::new()));
-    options.memory_budget = settings.memory_budget.0;
-    Engine::open(options)
+    let durability = match settings.durability {
+        Durability::Strict => hull_engine::log::Durability::Strict,
+        Durability::Relaxed => hull_engine::log::Durability::Relaxed,
+    };
+    Engine::open_dir(&settings.data_dir, DirOptions { memory_budget: settings.memory_budget.0, durability })
 }
 
 /// What the terminal says while tables and indexes are prepared.

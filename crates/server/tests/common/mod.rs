@@ -65,10 +65,20 @@ async fn trip(_ctx: &MutationCtx) -> Result<()> {
     Err(hull_functions::Error::message("tripped"))
 }
 
+/// Keeps its thread well beyond the second that a function has.
+#[mutation]
+async fn spin(_ctx: &MutationCtx) -> Result<()> {
+    let start = std::time::Instant::now();
+    while start.elapsed() < std::time::Duration::from_millis(2500) {
+        std::hint::spin_loop();
+    }
+    Ok(())
+}
+
 pub fn app() -> App {
     App::new()
         .schema(Schema::new().table(Note::table()))
-        .module(Module::new("notes").with(functions![list, int, hidden, add, refuse, trip]))
+        .module(Module::new("notes").with(functions![list, int, hidden, add, refuse, trip, spin]))
 }
 
 /// A running server and its directory.
