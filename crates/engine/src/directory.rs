@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::error::OpenError;
 use crate::log::{Durability, LogError, RealDisk, SegmentLog, SegmentLogOptions};
 use crate::options::Options;
-use crate::storage::{SledOptions, SledStorage, StorageError};
+use crate::storage::{SledOptions, SledStorage, Storage, StorageError};
 
 /// The format of a data directory that this version writes, and the newest it reads.
 pub const DIRECTORY_FORMAT: u32 = 1;
@@ -26,11 +26,13 @@ pub struct DirOptions {
     pub memory_budget: u64,
     /// When a commit counts as durable.
     pub durability: Durability,
+    /// What stands between the engine and its storage, such as a wrapper that tells a runtime about reads that block.
+    pub wrap_storage: Option<fn(Arc<dyn Storage>) -> Arc<dyn Storage>>,
 }
 
 impl Default for DirOptions {
     fn default() -> Self {
-        Self { memory_budget: 1 << 30, durability: Durability::Strict }
+        Self { memory_budget: 1 << 30, durability: Durability::Strict, wrap_storage: None }
     }
 }
 
@@ -52,6 +54,10 @@ impl Engine {
             StorageError::NewerFormat { found, known, .. } => OpenError::NewerFormat { found, known },
             other => OpenError::Storage(other),
         })?);
+        let storage: Arc<dyn Storage> = match options.wrap_storage {
+            Some(wrap) => wrap(storage),
+            None => storage,
+        };
         let row = CheckpointRow::load(&*storage)?;
         let log_path = path.join("log");
         let disk = RealDisk::open(&log_path).map_err(|e| io(&log_path, e))?;

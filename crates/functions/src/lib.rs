@@ -5,6 +5,7 @@
 //! This crate knows no sockets and no protocol.
 
 mod app;
+mod blocking;
 mod context;
 mod db;
 mod error;
@@ -22,6 +23,7 @@ mod test_app;
 mod watchdog;
 
 pub use app::{App, Module};
+pub use blocking::blocking_storage;
 pub use context::{MutationCtx, QueryCtx};
 pub use db::{
     Conditions, DatabaseReader, DatabaseWriter, Documents, EvalError, Expression, Order, Query,
