@@ -10,7 +10,12 @@ pub(crate) fn open(settings: &Settings) -> Result<Engine, OpenError> {
         Durability::Strict => hull_engine::log::Durability::Strict,
         Durability::Relaxed => hull_engine::log::Durability::Relaxed,
     };
-    Engine::open_dir(&settings.data_dir, DirOptions { memory_budget: settings.memory_budget.0, durability })
+    let options = DirOptions {
+        memory_budget: settings.memory_budget.0,
+        durability,
+        wrap_storage: Some(hull_functions::blocking_storage),
+    };
+    Engine::open_dir(&settings.data_dir, options)
 }
 
 /// What the terminal says while tables and indexes are prepared.
