@@ -27,8 +27,8 @@ const LAST_ANSWERS: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address can't be listened on.
-    #[error("{0}")]
-    Listen(#[source] std::io::Error),
+    #[error(transparent)]
+    Listen(std::io::Error),
     /// The page that the application describes has a mistake.
     #[error("{0}")]
     Page(String),
