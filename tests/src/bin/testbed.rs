@@ -1,3 +1,7 @@
 //! The server that the tests drive.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hull::main(tests::app::app())
+}

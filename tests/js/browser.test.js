@@ -1,0 +1,84 @@
+// Two real browser windows keep one list in step: on the server's own page, and on a page with the official bundle.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import http from "node:http";
+import { after, before, test } from "node:test";
+import { launchBrowser, openPage } from "./support/browser.js";
+import { freePort, Server } from "./support/server.js";
+
+let server, browser;
+
+before(async () => {
+  [server, browser] = await Promise.all([Server.start("academy", []), launchBrowser()]);
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+test("the server's own page", { timeout: 120_000 }, async () => {
+  const [one, two] = [await openPage(browser, server.url), await openPage(browser, server.url)];
+  for (const page of [one, two]) await page.locator("#list[aria-busy=false]").waitFor();
+  const text = `Written in one window ${process.pid}`;
+  for (const input of await one.locator("#add input").all()) await input.fill(text);
+  await one.locator("#add button").click();
+  const row = two.locator("#list li", { hasText: text });
+  await row.waitFor();
+  assert.equal(await row.count(), 1);
+  const back = `Written in the other ${process.pid}`;
+  for (const input of await two.locator("#add input").all()) await input.fill(back);
+  await two.locator("#add button").click();
+  await one.locator("#list li", { hasText: back }).waitFor();
+
+  await server.end("SIGKILL");
+  await one.locator("#state[data-state=lost]").waitFor();
+  await server.launch();
+  await one.locator("#state[data-state=open]").waitFor({ timeout: 60_000 });
+  assert.equal(await one.locator("#list li", { hasText: back }).count(), 1);
+
+  for (const page of [one, two]) {
+    const elsewhere = page.requested.filter((url) => !url.startsWith(server.url) && !url.startsWith("data:"));
+    assert.deepEqual(elsewhere, [], "the page loads nothing from elsewhere");
+    const problems = page.problems.filter((problem) => !/WebSocket|ERR_CONNECTION_REFUSED/.test(problem));
+    assert.deepEqual(problems, []);
+    await page.close();
+  }
+});
+
+test("the official browser bundle from the npm package", { timeout: 120_000 }, async () => {
+  const bundle = await readFile(new URL("./node_modules/convex/dist/browser.bundle.js", import.meta.url));
+  const html = `<!doctype html><meta charset="utf-8"><title>Missions</title><link rel="icon" href="data:,">
+    <ul id="list"></ul><script src="/convex.js"></script><script>
+    const client = new convex.ConvexClient("${server.url}");
+    client.onUpdate("missions:list", {}, (rows) => {
+      list.replaceChildren(...rows.map((row) => Object.assign(document.createElement("li"), { textContent: row.title })));
+      list.dataset.ready = rows.length;
+    });
+    window.create = (title) => client.mutation("missions:create", {
+      title, description: "From a page with the official bundle", difficulty: "beginner", category: "test", points: 1,
+      isActive: true,
+    });
+    </script>`;
+  const port = await freePort();
+  const pages = http.createServer((request, response) => {
+    const script = request.url === "/convex.js";
+    response.setHeader("Content-Type", script ? "text/javascript" : "text/html");
+    response.end(script ? bundle : html);
+  });
+  await new Promise((resolve) => pages.listen(port, "127.0.0.1", resolve));
+  try {
+    const url = `http://127.0.0.1:${port}/`;
+    const [one, two] = [await openPage(browser, url), await openPage(browser, url)];
+    for (const page of [one, two]) await page.locator("#list[data-ready]").waitFor();
+    const title = `Say hello ${process.pid}`;
+    const id = await one.evaluate((name) => window.create(name), title);
+    assert.match(id, /^[0-9a-z]{31,37}$/);
+    await two.locator("#list li", { hasText: title }).waitFor();
+    await one.locator("#list li", { hasText: title }).waitFor();
+    assert.deepEqual([...one.problems, ...two.problems], []);
+  } finally {
+    pages.close();
+    pages.closeAllConnections();
+  }
+});
