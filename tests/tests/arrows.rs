@@ -1,6 +1,8 @@
 //! The promise: crates depend on each other only along the arrows of ARCHITECTURE.md, one file names sled, and only
 //! the crates at the edge open sockets.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -76,7 +78,9 @@ fn one_file_names_sled() {
         .iter()
         .filter(|path| {
             let code = std::fs::read_to_string(path).unwrap();
-            code.lines().any(|line| !line.trim_start().starts_with("//") && line.contains("sled::"))
+            // The parent of the one file has a module of that name.
+            !code.contains("mod sled;")
+                && code.lines().any(|line| !line.trim_start().starts_with("//") && line.contains("sled::"))
         })
         .map(|path| path.strip_prefix(root()).unwrap().to_owned())
         .filter(|path| !path.components().any(|part| part.as_os_str() == "tests"))

@@ -1,6 +1,6 @@
 //! The promise: whatever a client sends, it gets a clear error, others notice nothing, and memory stays bounded.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;

@@ -3,7 +3,7 @@
 //! Each round, clients write under load until the process is killed. A write adds a row and counts it in another table,
 //! so a torn one would show. `HULL_CRASH_ROUNDS` sets the rounds.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,6 +1,6 @@
 //! The promise: a server starts with clear words, refuses a directory in use, stops cleanly and keeps what it said.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use serde_json::json;
 use tests::server::{Server, free_port, run, testbed};

@@ -1,5 +1,7 @@
 //! The promise: source files stay readable in one sitting, say at their head what they guarantee, and name no machine.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
