@@ -161,30 +161,72 @@ impl Packed {
         if let Some(twice) = order.windows(2).find(|pair| pair.iter().all(|(key, _)| *key == pair[0].0)) {
             return Err(ValueError::DuplicateField(twice[0].0.to_owned()));
         }
+        // What does not change is copied as it is: it has obeyed every rule already.
         let mut order = order.into_iter().peekable();
-        let mut encoder = PackedEncoder::new();
-        encoder.begin_object();
-        let mut put = |key: &str, value: Option<ValueRef<'_>>| {
-            if let Some(value) = value {
-                encoder.key(key);
-                encoder.value(value);
+        let mut out = Vec::with_capacity(self.0.len() + 64);
+        out.extend_from_slice(&[raw::OBJECT, 0, 0, 0, 0]);
+        let mut fields = 0;
+        let mut rest = object.0;
+        while !rest.is_empty() {
+            let mut next = rest;
+            let Some(key) = raw::read_bytes(&mut next) else { break };
+            let same =
+                raw::skip_value(&mut next).and(rest.get(..rest.len() - next.len())).unwrap_or_default();
+            rest = next;
+            while let Some((before, change)) = order.next_if(|(change, _)| change.as_bytes() < key) {
+                fields += put_field(before, *change, &mut out)?;
             }
-        };
-        for (key, value) in object.iter() {
-            while let Some((before, change)) = order.next_if(|(change, _)| *change < key) {
-                put(before, *change);
-            }
-            match order.next_if(|(change, _)| *change == key) {
-                Some((_, change)) => put(key, *change),
-                None => put(key, Some(value)),
+            match order.next_if(|(change, _)| change.as_bytes() == key) {
+                Some((name, change)) => fields += put_field(name, *change, &mut out)?,
+                None => {
+                    out.extend_from_slice(same);
+                    fields += 1;
+                }
             }
         }
         for (after, change) in order {
-            put(after, *change);
+            fields += put_field(after, *change, &mut out)?;
         }
-        encoder.end_object();
-        encoder.finish()
+        if fields > MAX_OBJECT_FIELDS {
+            return Err(ValueError::TooManyFields);
+        }
+        let body = u32::try_from(out.len() - 5).map_err(|_| ValueError::TooLarge)?;
+        out[1..5].copy_from_slice(&body.to_le_bytes());
+        let packed = Packed(out.into());
+        // A packed value has at least as many bytes as its size by the formula.
+        if packed.0.len() > MAX_VALUE_SIZE && packed.size() > MAX_VALUE_SIZE {
+            return Err(ValueError::TooLarge);
+        }
+        Ok(packed)
     }
+}
+
+/// Writes a field that a merge sets; returns how many fields that were.
+fn put_field(key: &str, value: Option<ValueRef<'_>>, out: &mut Vec<u8>) -> Result<usize, ValueError> {
+    let Some(value) = value else { return Ok(0) };
+    check_field_name(key)?;
+    raw::write_varint(out, key.len());
+    out.extend_from_slice(key.as_bytes());
+    match value {
+        ValueRef::Float64(x) => {
+            out.push(raw::FLOAT64);
+            out.extend_from_slice(&x.to_bits().to_le_bytes());
+        }
+        ValueRef::String(text) => {
+            out.push(raw::STRING);
+            raw::write_varint(out, text.len());
+            out.extend_from_slice(text.as_bytes());
+        }
+        other => {
+            if other.nesting() >= MAX_NESTING {
+                return Err(ValueError::TooNested);
+            }
+            let mut encoder = PackedEncoder::new();
+            encoder.value(other);
+            out.extend_from_slice(encoder.finish()?.bytes());
+        }
+    }
+    Ok(1)
 }
 
 /// Checks one value inside of `depth` others and returns its size.
