@@ -50,7 +50,7 @@ impl Transaction {
 
     /// Sets top-level fields of a document; `None` removes the field.
     pub fn patch(&mut self, id: DocumentId, changes: &[(&str, Option<ValueRef<'_>>)]) -> Result<(), TxError> {
-        let (table, old) = self.to_change(id, "Update")?;
+        let (table, old) = self.existing(id, "Update")?;
         for (name, value) in changes {
             check_field(name, *value, &old.document)?;
         }
@@ -60,7 +60,7 @@ impl Transaction {
 
     /// Replaces all fields of a document but `_id` and `_creationTime`.
     pub fn replace(&mut self, id: DocumentId, object: &Packed) -> Result<(), TxError> {
-        let (table, old) = self.to_change(id, "Replace")?;
+        let (table, old) = self.existing(id, "Replace")?;
         for (name, value) in object_of(object)?.iter() {
             check_field(name, Some(value), &old.document)?;
         }
@@ -70,13 +70,13 @@ impl Transaction {
 
     /// Deletes a document.
     pub fn delete(&mut self, id: DocumentId) -> Result<(), TxError> {
-        let (table, old) = self.to_change(id, "Delete")?;
+        let (table, old) = self.existing(id, "Delete")?;
         self.count_write(0)?;
         self.put(table, old, None);
         Ok(())
     }
 
-    fn to_change(
+    fn existing(
         &mut self,
         id: DocumentId,
         operation: &'static str,
@@ -96,9 +96,9 @@ impl Transaction {
             return Ok(());
         }
         if let Some(validator) = &table.validator {
-            validator
-                .check_document(value.as_ref(), &*self.catalog)
-                .map_err(|error| TxError::SchemaEnforcement { table: table.name.clone(), error })?;
+            validator.check_document(value.as_ref(), &*self.catalog).map_err(|error| {
+                TxError::SchemaEnforcement { table: table.name.clone(), error: Box::new(error) }
+            })?;
         }
         let new = Document::new(old.document.id, old.document.creation_time, value);
         self.check_and_count(&new)?;
@@ -120,9 +120,9 @@ impl Transaction {
 
     fn check_schema(&self, table: &TableInfo, object: &Packed) -> Result<(), TxError> {
         match &table.validator {
-            Some(validator) => validator
-                .check(object.as_ref(), &*self.catalog)
-                .map_err(|error| TxError::SchemaEnforcement { table: table.name.clone(), error }),
+            Some(validator) => validator.check(object.as_ref(), &*self.catalog).map_err(|error| {
+                TxError::SchemaEnforcement { table: table.name.clone(), error: Box::new(error) }
+            }),
             None => Ok(()),
         }
     }

@@ -95,7 +95,7 @@ pub enum TxError {
         /// The table.
         table: String,
         /// Where and why.
-        error: ValidationError,
+        error: Box<ValidationError>,
     },
     /// The table has no such index.
     #[error("Index {table}.{index} not found.")]
@@ -316,7 +316,7 @@ pub enum SchemaChangeError {
         /// The document.
         id: DocumentId,
         /// Where and why.
-        error: ValidationError,
+        error: Box<ValidationError>,
     },
     /// The catalog was changed by somebody else at the same time, again and again.
     #[error("the schema could not be committed: {0}")]

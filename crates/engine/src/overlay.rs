@@ -59,6 +59,7 @@ pub(crate) enum Residency {
 pub(crate) struct Entry {
     slot: Arc<Slot>,
     since: Timestamp,
+    #[allow(clippy::box_collection, reason = "almost always absent, and there are many entries")]
     older: Option<Box<Vec<(Timestamp, bool)>>>,
     present: bool,
     dirty: bool,

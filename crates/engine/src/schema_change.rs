@@ -195,7 +195,7 @@ fn check_documents(
         checked.map_err(|error| SchemaChangeError::ExistingDocument {
             table: table.name.clone(),
             id: document.id,
-            error,
+            error: Box::new(error),
         })?;
         documents += 1;
         if documents % TELL_EVERY == 0 {

@@ -1,4 +1,5 @@
 //! The rules of transactions, one by one, over memory.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
 mod common;
 

@@ -2,6 +2,7 @@
 //!
 //! After a crash the state is that after some commit, at or behind the last durable one. Storage may have kept any
 //! number of its un-synced batches, the log any number of its un-synced records.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! What is told of commits: groups in order once they are durable, and lines of those that conflict.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
 mod common;
 

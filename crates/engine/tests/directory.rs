@@ -1,4 +1,5 @@
 //! A data directory: opened once at a time, found again as it was left, refused when it is newer or damaged.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The per-transaction limits and the rules of documents, each with its code.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
 mod common;
 

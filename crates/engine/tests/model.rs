@@ -4,6 +4,7 @@
 //! succeeds must have read what it would have read at the newest state: then the commits in order of their timestamps
 //! are a serial history. Between any two steps there may be a step of a checkpoint, of loading or of letting go of a
 //! table, or a restart.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
 mod common;
 
@@ -88,14 +89,17 @@ fn ask(question: &Question, tx: &mut Transaction, between: &mut dyn FnMut()) -> 
     }
 }
 
+/// What a transaction has written.
+type Own = BTreeMap<DocumentId, Option<Row>>;
+
 struct Open {
     tx: Transaction,
     /// The state that it sees.
     sees: State,
     /// What it has read, with what its own writes were at that time.
-    asked: Vec<(Question, BTreeMap<DocumentId, Option<Row>>, Vec<(DocumentId, Row)>)>,
-    wrote: BTreeMap<DocumentId, Option<Row>>,
-    savepoint: Option<(Savepoint, State, BTreeMap<DocumentId, Option<Row>>)>,
+    asked: Vec<(Question, Own, Vec<(DocumentId, Row)>)>,
+    wrote: Own,
+    savepoint: Option<(Savepoint, State, Own)>,
 }
 
 fn test_schema() -> Schema {
@@ -322,7 +326,7 @@ impl World {
     }
 }
 
-fn apply(state: &mut State, wrote: &BTreeMap<DocumentId, Option<Row>>) {
+fn apply(state: &mut State, wrote: &Own) {
     for (id, row) in wrote {
         match row {
             Some(row) => state.insert(*id, row.clone()),

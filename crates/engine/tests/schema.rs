@@ -1,4 +1,5 @@
 //! Changing the schema over existing documents: refused as a whole, or applied with every new index filled.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
 mod common;
 
