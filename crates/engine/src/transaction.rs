@@ -173,6 +173,11 @@ impl Transaction {
         Ok(Some(fields))
     }
 
+    /// Makes this transaction depend on the row under `k`, as a read would, for a caller who knows what is there.
+    pub fn depend_on_system(&mut self, keyspace: Keyspace, k: &[u8]) {
+        self.reads.add_point(keyspace, k);
+    }
+
     /// Writes a row of one of the engine's own keyspaces, or deletes it; reads nothing.
     pub fn put_system(
         &mut self,

@@ -22,7 +22,7 @@ use crate::identity::Identity;
 use crate::outcome::{MutationOutcome, QueryOutcome, QueryResult};
 use crate::private::{Call, CallFuture, Encoded, Handler, Output};
 use crate::registry::{Function, MAX_VALUE_BYTES, Registry};
-use crate::request::RequestId;
+use crate::request::{RequestId, Requests};
 use crate::run::{Finished, Run};
 use crate::watchdog::{OnStuck, Watchdog};
 
@@ -41,6 +41,7 @@ struct Inner {
     engine: Engine,
     registry: Arc<Registry>,
     watchdog: Arc<Watchdog>,
+    requests: Requests,
     seed: u64,
     runs: AtomicU64,
     retries: AtomicU64,
@@ -104,6 +105,7 @@ impl Runner {
                 engine,
                 registry,
                 watchdog: Arc::default(),
+                requests: Requests::default(),
                 seed,
                 runs: AtomicU64::new(0),
                 retries: AtomicU64::new(0),
@@ -180,7 +182,7 @@ impl Runner {
             let mut transaction = self.inner.engine.begin();
             let ts = transaction.snapshot();
             if let Some(request) = mutation.request {
-                match request.find(&mut transaction) {
+                match request.find(&self.inner.requests, &mut transaction) {
                     Ok(None) => {}
                     Ok(Some(recorded)) => {
                         let result = Ok(recorded.result);

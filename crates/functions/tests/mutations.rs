@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hull_functions::{
     App, Identity, Module, MutationCtx, MutationOutcome, MutationRequest, OnStuck, QueryCtx, RequestId,
-    Result, RunError, TestApp, functions, mutation, query,
+    Result, RunError, Runner, TestApp, functions, mutation, query,
 };
 use hull_model::{Patch, Schema, Table};
 use hull_value::{Id, Packed};
@@ -159,6 +159,16 @@ async fn a_request_is_applied_once_and_answered_the_same_every_time() {
     let late = send(&app, "counters:increment", id, 5).await.unwrap().result.unwrap_err();
     assert_eq!(late.code, Some("RequestSuperseded"));
     assert_eq!(app.query(total {}).await.unwrap(), 3.0);
+    // Whoever has forgotten the session, as after a restart, finds the same.
+    let runner = Runner::new(app.runner().engine().clone(), app.runner().registry().clone(), 0);
+    let args = Packed::encode(&increment { id }).unwrap();
+    for (request, expected) in [(6, Ok("2")), (5 + 1024, Ok("3")), (5, Err(Some("RequestSuperseded")))] {
+        let request = Some(RequestId { session: 7, request });
+        let (path, identity) = ("counters:increment", &Identity::Anonymous);
+        let mutation = MutationRequest { path, args: &args, identity, request, on_stuck: None };
+        let result = runner.run_mutation(mutation).await.unwrap().result;
+        assert_eq!(result.as_deref().map_err(|error| error.code), expected);
+    }
     // A failure leaves nothing: it runs again.
     for _ in 0..2 {
         assert_eq!(
