@@ -117,9 +117,26 @@ async fn slow(ctx: &QueryCtx, owner: String) -> Result<Vec<f64>> {
     Ok(notes.iter().map(|note| note.rank).collect())
 }
 
+/// Two queries that are slow, each with its own gate.
+static GATES: [(AtomicU32, Semaphore); 2] = [
+    const { (AtomicU32::new(0), Semaphore::const_new(0)) },
+    const { (AtomicU32::new(0), Semaphore::const_new(0)) },
+];
+
+#[query]
+async fn gated(ctx: &QueryCtx, gate: u32) -> Result<Vec<f64>> {
+    let notes =
+        ctx.db.query::<Note>().with_index(Note::by_owner, |q| q.eq(Note::owner, "ada")).collect().await?;
+    let (started, gate) = &GATES[gate as usize];
+    started.fetch_add(1, Ordering::SeqCst);
+    gate.acquire().await?.forget();
+    Ok(notes.iter().map(|note| note.rank).collect())
+}
+
 fn app() -> TestApp {
     let notes = Module::new("notes").with(functions![
-        create, rewrite, give, remove, post, get, ranks, top, between, posts, who, who_if, now, fails, slow
+        create, rewrite, give, remove, post, get, ranks, top, between, posts, who, who_if, now, fails, slow,
+        gated
     ]);
     TestApp::new(App::new().schema(Schema::new().of::<Note>()).module(notes)).unwrap()
 }
@@ -456,4 +473,46 @@ async fn a_slow_query_delays_only_those_who_hold_it() {
         (holder.json(slow_one), holder.json(list)),
         (Some("[1,2,3,4,5,6,7,8]"), Some("[1,2,3,4,5,6]"))
     );
+}
+
+#[tokio::test]
+async fn two_slow_queries_of_a_session_meet() {
+    let app = app();
+    seed(&app).await;
+    let mut session = app.session();
+    session.subscribe(gated { gate: 0 }).unwrap();
+    session.subscribe(gated { gate: 1 }).unwrap();
+    let mut counts = [1, 1];
+    let mut moves = 0;
+    // Each ends in turn, and is touched while it runs, so that neither is ever up to date.
+    for round in 0..12 {
+        for (at, count) in counts.iter().enumerate() {
+            while GATES[at].0.load(Ordering::SeqCst) < *count {
+                tokio::task::yield_now().await;
+            }
+        }
+        app.mutation(create { owner: "ada".into(), rank: 4.0 + f64::from(round) }).await.unwrap();
+        while app.live().durable() < app.runner().engine().ordered() {
+            tokio::task::yield_now().await;
+        }
+        let at = round as usize % 2;
+        GATES[at].1.add_permits(1);
+        counts[at] += 1;
+        while GATES[at].0.load(Ordering::SeqCst) < counts[at] {
+            tokio::task::yield_now().await;
+        }
+        if let Some(step) = session.live().poll() {
+            moves += 1;
+            let values: Vec<_> =
+                step.updates.iter().map(|(_, result)| result.value.clone().unwrap()).collect();
+            assert_eq!(values.len(), 2);
+            assert_eq!(values[0], values[1], "both of the same timestamp");
+        }
+    }
+    assert!(moves >= 3, "{moves}");
+    for gate in &GATES {
+        gate.1.add_permits(10);
+    }
+    session.step().await.unwrap();
+    assert_eq!(session.json(0), session.json(1));
 }

@@ -5,7 +5,8 @@
 //! - A session is woken only when there is something to send to it: a result that differs from what it was sent, an
 //!   answer whose group is durable, or a change of its own subscriptions.
 //! - A query that is still running delays only the sessions that hold it. The timestamp it runs at is pinned, so that
-//!   the other results of those sessions at that timestamp are still there when it ends.
+//!   the other results of those sessions at that timestamp are still there when it ends; and of two slow queries in a
+//!   session the second runs at the timestamp of the first.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
@@ -291,7 +292,10 @@ impl State {
     }
 
     fn start(&mut self, id: EntryId, effects: &mut Effects) {
-        let at = self.durable;
+        self.start_at(id, self.durable, effects);
+    }
+
+    fn start_at(&mut self, id: EntryId, at: Timestamp, effects: &mut Effects) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         if entry.running.is_some() || self.failed {
             return;
@@ -495,10 +499,30 @@ impl State {
             self.deliver(session, query, result.as_ref(), current, effects);
         }
         match self.entries.get(&id) {
-            Some(entry) if !current && entry.is_wanted() => self.start(id, effects),
+            Some(entry) if !current && entry.is_wanted() => {
+                let at = self.meeting(entry).unwrap_or(self.durable);
+                self.start_at(id, at, effects);
+            }
             _ if current => self.release(id),
             _ => self.release_touched(id),
         }
+    }
+
+    /// The timestamp at which a query that is touched while it runs should run again, so that it meets another slow
+    /// query of a session that holds both: they would miss each other for ever if each took the newest.
+    fn meeting(&self, entry: &Entry) -> Option<Timestamp> {
+        let last = entry.results.back()?;
+        let first = last.until?.max(Timestamp(last.from.0 + 1));
+        self.running.range(first..).next()?;
+        entry
+            .holders
+            .iter()
+            .filter_map(|(session, _)| self.sessions.get(session))
+            .flat_map(|session| session.subscriptions.values())
+            .filter_map(|subscription| self.entries.get(&subscription.entry)?.running)
+            .map(|(_, at)| at)
+            .filter(|at| *at >= first)
+            .max()
     }
 
     /// Tells a holder of a new result.
