@@ -30,6 +30,7 @@ use crate::metrics::Metrics;
 use crate::sample::SampleError;
 use crate::settings::Settings;
 use crate::state::Shared;
+use crate::terminal::say;
 
 /// Why a server could not start, or did not stop in good order.
 #[derive(Debug, thiserror::Error)]
@@ -124,7 +125,7 @@ impl Backend {
         runtime: tokio::runtime::Handle,
     ) -> Result<Arc<Backend>, StartError> {
         let engine = data::open(settings)?;
-        engine.apply_schema(app.tables(), &mut |progress| println!("{}", data::describe(&progress)))?;
+        engine.apply_schema(app.tables(), &mut |progress| say(&data::describe(&progress)))?;
         let registry = Arc::new(Registry::new(app)?);
         let runner = Runner::new(engine.clone(), registry, RandomState::new().hash_one(0));
         runner.start_watchdog();

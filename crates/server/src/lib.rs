@@ -30,6 +30,7 @@ mod server;
 mod settings;
 mod state;
 mod stuck;
+mod terminal;
 mod time;
 mod upgrade;
 mod watch;

@@ -12,6 +12,7 @@ use hull_functions::{FunctionError, Identity};
 use hull_value::{Encode, Packed};
 
 use crate::backend::{At, Backend};
+use crate::terminal::say;
 
 /// Where the directory remembers it.
 const NOTE: &[u8] = b"sample data";
@@ -79,10 +80,10 @@ impl Loader {
             return backend.set_note(NOTE, "not wanted").map_err(failed);
         }
         backend.set_note(NOTE, "begun").map_err(failed)?;
-        println!("This data directory is new: loading sample data (--no-sample leaves it empty).");
+        say("This data directory is new: loading sample data (--no-sample leaves it empty).");
         (self.0)(Caller { backend: Arc::clone(backend) }).await.map_err(|error| failed(error.to_string()))?;
         backend.set_note(NOTE, "loaded").map_err(failed)?;
-        println!("The sample data is loaded.");
+        say("The sample data is loaded.");
         Ok(())
     }
 }

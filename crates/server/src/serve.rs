@@ -17,6 +17,7 @@ use crate::page::Page;
 use crate::sample::{Caller, Loader};
 use crate::server::{ServeError, Server};
 use crate::settings::{Command, CommandLine, KeysAction, Settings};
+use crate::terminal::say;
 use crate::{admin, logs, watch};
 
 /// A server binary for an application, not started yet.
@@ -175,13 +176,13 @@ fn greet(server: &Server, settings: &Settings) {
         format!(" --url {}", server.url())
     };
     let this = invocation();
-    println!("Hull serves {}", server.url());
-    println!("  data       {}", data.display());
-    println!("  admin key  {this} keys create{directory}");
+    say(&format!("Hull serves {}", server.url()));
+    say(&format!("  data       {}", data.display()));
+    say(&format!("  admin key  {this} keys create{directory}"));
     if let Some((path, args)) = server.suggested_query() {
-        println!("  watch      {this} watch {path} '{args}'{url}");
+        say(&format!("  watch      {this} watch {path} '{args}'{url}"));
     }
-    println!("  stop       Ctrl-C");
+    say("  stop       Ctrl-C");
 }
 
 /// How this process is started: by cargo, or by itself.

@@ -162,14 +162,20 @@ impl Server {
     /// Stops: nothing new, running mutations finish and are answered, everything is made durable.
     pub async fn stop(mut self) -> Result<(), ServeError> {
         self.shared.stop();
-        self.listening.await?;
         let waiting = async {
-            while self.shared.open_connections() > 0 {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
+            (&mut self.listening).await?;
+            self.shared.all_closed().await;
+            Ok::<_, ServeError>(())
         };
-        if tokio::time::timeout(LAST_ANSWERS, waiting).await.is_err() {
-            tracing::warn!(open = self.shared.open_connections(), "clients did not take their last answers");
+        match tokio::time::timeout(LAST_ANSWERS, waiting).await {
+            Ok(ended) => ended?,
+            Err(_) => {
+                tracing::warn!(
+                    open = self.shared.open_connections(),
+                    "clients did not take their last answers"
+                );
+                self.listening.abort();
+            }
         }
         if let Some(control) = self.control.take() {
             control.abort();

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use hull_sync::SessionId;
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::backend::Backend;
 use crate::http::ApiError;
@@ -26,6 +26,8 @@ pub(crate) struct Shared {
     connections: Mutex<HashMap<u64, Weak<Mailbox>>>,
     sessions: Mutex<HashMap<SessionId, Weak<Mailbox>>>,
     next_connection: AtomicU64,
+    /// Somebody waits for this while the server stops.
+    closed: Notify,
 }
 
 impl Shared {
@@ -39,6 +41,7 @@ impl Shared {
             connections: Mutex::new(HashMap::new()),
             sessions: Mutex::new(HashMap::new()),
             next_connection: AtomicU64::new(0),
+            closed: Notify::new(),
         })
     }
 
@@ -129,6 +132,17 @@ impl Shared {
         }
     }
 
+    /// Ends when no websocket is open.
+    pub(crate) async fn all_closed(&self) {
+        loop {
+            let closed = self.closed.notified();
+            if self.open_connections() == 0 {
+                return;
+            }
+            closed.await;
+        }
+    }
+
     /// How many websockets are open.
     pub(crate) fn open_connections(&self) -> usize {
         self.connections.lock().len()
@@ -152,6 +166,7 @@ pub(crate) struct Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         self.shared.connections.lock().remove(&self.number);
+        self.shared.closed.notify_waiters();
         self.shared.metrics.connections.decrement(1.0);
     }
 }

@@ -255,27 +255,6 @@ async fn stopping_answers_what_runs_and_says_goodbye() {
     drop(directory);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stopped_server_starts_again_with_everything() {
-    let server = Running::start().await;
-    let add = json!({"path": "notes:add", "args": {"topic": "kept", "text": "x"}});
-    assert_eq!(server.post("/api/mutation", add).await.json()["status"], "success");
-    let Running { server, directory } = server;
-    let second = hull_server::Server::start(common::app(), common::settings(&directory)).await;
-    let refused = match second {
-        Ok(mut second) => second.ready().await.unwrap_err(),
-        Err(error) => error,
-    };
-    assert_eq!(refused.code(), "DirectoryInUse", "{refused}");
-    server.stop().await.unwrap();
-    let mut server = hull_server::Server::start(common::app(), common::settings(&directory)).await.unwrap();
-    server.ready().await.unwrap();
-    let server = Running { server, directory };
-    let listed: serde_json::Value =
-        server.post("/api/query", json!({"path": "notes:list", "args": {"topic": "kept"}})).await.json();
-    assert_eq!(listed["value"][0]["text"], "x");
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_mutation_that_keeps_its_thread_is_answered_for() {
     let server = Running::start().await;
