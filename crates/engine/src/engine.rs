@@ -100,23 +100,43 @@ pub(crate) struct Inner {
 /// Tells the background thread to end.
 #[derive(Debug, Default)]
 pub(crate) struct End {
-    told: Mutex<bool>,
+    state: Mutex<EndState>,
     wake: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct EndState {
+    told: bool,
+    running: bool,
 }
 
 impl End {
     fn tell(&self) {
-        *self.told.lock() = true;
+        self.state.lock().told = true;
         self.wake.notify_all();
+    }
+
+    /// The thread begins or has ended.
+    pub(crate) fn set_running(&self, running: bool) {
+        self.state.lock().running = running;
+        self.wake.notify_all();
+    }
+
+    /// Waits until the thread has ended.
+    fn join(&self) {
+        let mut state = self.state.lock();
+        while state.running {
+            self.wake.wait(&mut state);
+        }
     }
 
     /// Waits; returns whether it is time to end.
     pub(crate) fn wait(&self, pause: Duration) -> bool {
-        let mut told = self.told.lock();
-        if !*told {
-            self.wake.wait_for(&mut told, pause);
+        let mut state = self.state.lock();
+        if !state.told {
+            self.wake.wait_for(&mut state, pause);
         }
-        *told
+        state.told
     }
 }
 
@@ -218,6 +238,7 @@ impl Engine {
         inner.commit.lock().closed = true;
         // A failure has been told through the group callback already.
         let _ = inner.log.sync();
+        inner.end.join();
     }
 }
 

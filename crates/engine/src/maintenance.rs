@@ -24,8 +24,16 @@ const LOG_BYTES: u64 = 256 << 20;
 /// Starts the thread.
 pub(crate) fn start(inner: &Arc<Inner>) -> Result<(), OpenError> {
     let (weak, end) = (Arc::downgrade(inner), inner.end.clone());
-    let spawned = std::thread::Builder::new().name("hull-maintenance".into()).spawn(move || run(&weak, &end));
-    spawned.map(|_| ()).map_err(|error| OpenError::Io { directory: "thread".into(), error })
+    end.set_running(true);
+    let ended = end.clone();
+    let spawned = std::thread::Builder::new().name("hull-maintenance".into()).spawn(move || {
+        run(&weak, &end);
+        end.set_running(false);
+    });
+    spawned.map(|_| ()).map_err(|error| {
+        ended.set_running(false);
+        OpenError::Io { directory: "thread".into(), error }
+    })
 }
 
 fn run(weak: &Weak<Inner>, end: &End) {

@@ -29,7 +29,6 @@ use crate::http::{ApiError, Credentials, without_type};
 use crate::metrics::Metrics;
 use crate::sample::SampleError;
 use crate::settings::Settings;
-use crate::state::Shared;
 use crate::terminal::say;
 
 /// Why a server could not start, or did not stop in good order.
@@ -121,7 +120,6 @@ impl Backend {
     pub(crate) fn open(
         app: App,
         settings: &Settings,
-        shared: &Arc<Shared>,
         runtime: tokio::runtime::Handle,
     ) -> Result<Arc<Backend>, StartError> {
         let engine = data::open(settings)?;
@@ -133,14 +131,6 @@ impl Backend {
             let _guard = runtime.enter();
             LiveQueries::start(runner.clone(), CACHE_BYTES)
         };
-        let (watched, shared) = (live.clone(), Arc::clone(shared));
-        let mut stopping = shared.stopping();
-        runtime.spawn(async move {
-            tokio::select! {
-                () = watched.failed() => shared.fail("a write to it failed".to_owned()),
-                _ = stopping.wait_for(|stop| *stop) => {}
-            }
-        });
         Ok(Arc::new(Backend {
             keys: KeyStore::new(engine.clone()),
             engine,
@@ -149,6 +139,11 @@ impl Backend {
             directory: settings.data_dir.clone(),
             started: Moment::now(),
         }))
+    }
+
+    /// Ends when the log has failed.
+    pub(crate) async fn failed(&self) {
+        self.live.failed().await;
     }
 
     /// The newest timestamp whose results have reached the live queries.

@@ -34,7 +34,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Serves a websocket until it ends.
 pub(crate) async fn run(shared: Arc<Shared>, wire: Wire, version: ClientVersion) {
-    let Ok(backend) = shared.ready().map(Arc::clone) else { return };
+    let Ok(backend) = shared.ready() else { return };
     let live = backend.live();
     let mailbox = Mailbox::new(Arc::clone(live.notify()));
     let _entered = shared.enter(&mailbox);

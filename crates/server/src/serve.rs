@@ -114,8 +114,8 @@ impl Serve {
         };
         let ready = tokio::select! {
             ready = server.ready() => ready,
-            _ = interrupt.recv() => return Ok(server.stop().await?),
-            _ = terminate.recv() => return Ok(server.stop().await?),
+            _ = interrupt.recv() => leave_start(),
+            _ = terminate.recv() => leave_start(),
         };
         ready?;
         greet(&server, &greeting);
@@ -143,6 +143,12 @@ impl IntoFuture for Serve {
             }
         })
     }
+}
+
+/// Leaves while tables and indexes are prepared: what is done is in the log, and the next start goes on from there.
+fn leave_start() -> ! {
+    eprintln!("Stopped while starting; the next start goes on.");
+    std::process::exit(0)
 }
 
 async fn finish(server: Server) -> Result<(), ServeError> {

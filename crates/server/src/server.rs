@@ -60,6 +60,7 @@ pub struct Server {
     preparing: Option<JoinHandle<Result<Arc<Backend>, ServeError>>>,
     backend: Option<Arc<Backend>>,
     control: Option<JoinHandle<()>>,
+    watching: Option<JoinHandle<()>>,
     suggested: Option<(String, String)>,
 }
 
@@ -94,6 +95,7 @@ impl Server {
             preparing: Some(preparing),
             backend: None,
             control: None,
+            watching: None,
             suggested: page.suggested_query(),
         })
     }
@@ -105,6 +107,7 @@ impl Server {
             self.preparing = None;
             let backend = prepared??;
             self.control = open_control(&backend);
+            self.watching = Some(tokio::spawn(watch_log(Arc::clone(&self.shared), Arc::clone(&backend))));
             self.backend = Some(backend);
         }
         Ok(())
@@ -177,15 +180,16 @@ impl Server {
                 self.listening.abort();
             }
         }
-        if let Some(control) = self.control.take() {
-            control.abort();
+        for part in [self.control.take(), self.watching.take()].into_iter().flatten() {
+            part.abort();
             // Aborted is what it is meant to be.
-            let _ = control.await;
+            let _ = part.await;
         }
         if let Some(preparing) = self.preparing.take() {
             self.backend = Some(preparing.await??);
         }
         if let Some(backend) = self.backend.take() {
+            self.shared.let_go();
             tokio::task::spawn_blocking(move || backend.shutdown()).await?;
         }
         Ok(())
@@ -200,14 +204,18 @@ async fn prepare(
 ) -> Result<Arc<Backend>, ServeError> {
     let no_sample = settings.no_sample;
     let runtime = tokio::runtime::Handle::current();
-    let for_backend = Arc::clone(&shared);
-    let backend =
-        tokio::task::spawn_blocking(move || Backend::open(app, &settings, &for_backend, runtime)).await??;
+    let backend = tokio::task::spawn_blocking(move || Backend::open(app, &settings, runtime)).await??;
     if let Some(loader) = sample {
         loader.fill(&backend, no_sample).await.map_err(StartError::from)?;
     }
     shared.set_ready(Arc::clone(&backend));
     Ok(backend)
+}
+
+/// Stops serving when the log fails.
+async fn watch_log(shared: Arc<Shared>, backend: Arc<Backend>) {
+    backend.failed().await;
+    shared.fail("a write to it failed".to_owned());
 }
 
 fn open_control(backend: &Arc<Backend>) -> Option<JoinHandle<()>> {

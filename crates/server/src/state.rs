@@ -5,10 +5,10 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 
 use hull_sync::SessionId;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, watch};
 
 use crate::backend::Backend;
@@ -20,7 +20,7 @@ use crate::metrics::Metrics;
 pub(crate) struct Shared {
     /// The counters.
     pub(crate) metrics: Metrics,
-    backend: OnceLock<Arc<Backend>>,
+    backend: RwLock<Option<Arc<Backend>>>,
     stop: watch::Sender<bool>,
     failed: watch::Sender<Option<String>>,
     connections: Mutex<HashMap<u64, Weak<Mailbox>>>,
@@ -35,7 +35,7 @@ impl Shared {
     pub(crate) fn new() -> Arc<Shared> {
         Arc::new(Shared {
             metrics: Metrics::new(),
-            backend: OnceLock::new(),
+            backend: RwLock::new(None),
             stop: watch::Sender::new(false),
             failed: watch::Sender::new(None),
             connections: Mutex::new(HashMap::new()),
@@ -47,17 +47,20 @@ impl Shared {
 
     /// From now on requests are served.
     pub(crate) fn set_ready(&self, backend: Arc<Backend>) {
-        if self.backend.set(backend).is_err() {
-            tracing::error!("the server was made ready twice");
-        }
+        *self.backend.write() = Some(backend);
+    }
+
+    /// Lets go of what runs functions.
+    pub(crate) fn let_go(&self) {
+        *self.backend.write() = None;
     }
 
     /// What runs functions, or why nothing does.
-    pub(crate) fn ready(&self) -> Result<&Arc<Backend>, ApiError> {
+    pub(crate) fn ready(&self) -> Result<Arc<Backend>, ApiError> {
         if self.is_stopping() {
             return Err(ApiError::stopping());
         }
-        self.backend.get().ok_or_else(ApiError::starting)
+        self.backend.read().clone().ok_or_else(ApiError::starting)
     }
 
     /// Whether the server is on its way down.
@@ -150,7 +153,7 @@ impl Shared {
 
     /// The text of `/metrics`.
     pub(crate) fn render_metrics(&self) -> String {
-        if let Some(backend) = self.backend.get() {
+        if let Some(backend) = &*self.backend.read() {
             backend.report(&self.metrics);
         }
         self.metrics.render()
