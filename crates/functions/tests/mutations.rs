@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use hull_functions::{
-    App, Identity, Module, MutationCtx, MutationOutcome, MutationRequest, OnStuck, QueryCtx, RequestId,
-    Result, RunError, Runner, TestApp, functions, mutation, query,
+    App, Identity, Module, MutationCtx, MutationOutcome, MutationRequest, OnStuck, QueryCtx, QueryRequest,
+    RequestId, Result, RunError, Runner, TestApp, functions, mutation, query,
 };
 use hull_model::{Patch, Schema, Table};
 use hull_value::{Id, Packed};
@@ -283,6 +283,13 @@ async fn a_log_that_fails_ends_everything() {
     app.settled().await;
     app.log().fail();
     app.live().failed().await;
+    let query = QueryRequest {
+        path: "counters:total",
+        args: &Packed::empty_object(),
+        journal: None,
+        identity: &Identity::Anonymous,
+    };
+    assert_eq!(app.live().query(query).await.unwrap_err().code(), "LogFailed");
     let outcome = app.mutation(increment { id }).await;
     assert_eq!(outcome.unwrap_err().code, Some("LogFailed"));
     assert!(!app.live().wait_durable(hull_value::Timestamp(u64::MAX)).await);

@@ -4,8 +4,10 @@
 //! again, once each, at the newest durable timestamp; then the sessions concerned are woken, each once.
 
 mod entry;
+mod results;
 mod session;
 mod state;
+mod subscriptions;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,7 +28,7 @@ use crate::watchdog::OnStuck;
 
 pub use entry::QueryKey;
 pub use session::LiveSession;
-pub use state::Step;
+pub use subscriptions::Step;
 
 use state::{Effects, Start, State};
 

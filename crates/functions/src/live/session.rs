@@ -7,7 +7,8 @@ use hull_value::{Packed, Timestamp};
 use tokio::sync::Notify;
 
 use super::entry::SessionId;
-use super::state::{Effects, Step};
+use super::state::Effects;
+use super::subscriptions::Step;
 use super::{Inner, key};
 use crate::identity::Identity;
 use crate::runner::QueryRequest;
