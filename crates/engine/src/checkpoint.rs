@@ -160,8 +160,10 @@ impl Inner {
         checkpoints.row = CheckpointRow { reached: ts, ..running.row };
         {
             let mut state = self.commit.lock();
+            state.storing_bytes = 0;
             state.dirty_bytes += running.still_dirty.len() as u64 * 256;
             state.dirty.append(&mut running.still_dirty);
+            self.dirty_bytes.store(state.unstored(), Ordering::Relaxed);
         }
         self.trim_floor.store(self.snapshots.floor().0, Ordering::Release);
         self.checkpoint_ts.store(ts.0, Ordering::Release);
@@ -206,7 +208,7 @@ impl Inner {
         }
         // From here until the end chains keep what is at C.
         self.trim_floor.store(ts.0, Ordering::Release);
-        state.dirty_bytes = 0;
+        state.storing_bytes = std::mem::take(&mut state.dirty_bytes);
         let mut work = std::mem::take(&mut state.dirty);
         drop(state);
         // Neighbours share pages of the tree. The batches take from the end.

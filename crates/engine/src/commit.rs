@@ -45,12 +45,19 @@ pub(crate) struct CommitState {
     pub(crate) undelivered: VecDeque<Arc<CommitKeys>>,
     /// What storage lacks.
     pub(crate) dirty: Vec<Dirty>,
-    /// Bytes that storage lacks, estimated.
+    /// Bytes that storage lacks and no checkpoint has taken over, estimated.
     pub(crate) dirty_bytes: u64,
+    /// Bytes that the checkpoint under way is about to write, estimated.
+    pub(crate) storing_bytes: u64,
     pub(crate) closed: bool,
 }
 
 impl CommitState {
+    /// Bytes that storage lacks, estimated.
+    pub(crate) fn unstored(&self) -> u64 {
+        self.dirty_bytes + self.storing_bytes
+    }
+
     /// The commits after `ts`, oldest first.
     fn since(&self, ts: Timestamp) -> impl Iterator<Item = &Arc<CommitKeys>> {
         let newer = self.recent.iter().rev().take_while(|c| c.ts > ts).count();
@@ -145,7 +152,7 @@ impl Engine {
         state.recent.push_back(keys.clone());
         state.undelivered.push_back(keys.clone());
         inner.trim_recent(state);
-        inner.dirty_bytes.store(state.dirty_bytes, Ordering::Relaxed);
+        inner.dirty_bytes.store(state.unstored(), Ordering::Relaxed);
         inner.ordered.store(ts.0, Ordering::Release);
         drop(guard);
         inner.commits.fetch_add(1, Ordering::Relaxed);

@@ -58,7 +58,7 @@ impl Inner {
     fn tick(self: &Arc<Self>, rounds: &mut Rounds) -> Duration {
         let history_start = self.trim_history(false);
         let share = self.memory_budget / 4;
-        let dirty = self.commit.lock().dirty_bytes;
+        let dirty = self.commit.lock().unstored();
         let log_bytes = self.log.stats().kept_bytes;
         let hurry = dirty > share / 4 || log_bytes > rounds.log_bytes + LOG_BYTES;
         let due = dirty > 0 && rounds.last.elapsed() >= CHECKPOINT_EVERY;
@@ -150,7 +150,7 @@ impl Engine {
         let inner = &self.inner;
         let (recent, dirty, history_start) = {
             let state = inner.commit.lock();
-            (state.recent_bytes, state.dirty_bytes, state.recent_start)
+            (state.recent_bytes, state.unstored(), state.recent_start)
         };
         let (resident_tables, tables) = inner.resident_tables();
         let (storage, log) = (inner.storage.stats(), inner.log.stats());

@@ -66,7 +66,7 @@ fn state_of(engine: &Engine) -> State {
     let mut last = f64::MIN;
     while let Some(document) = tx.next(&mut scan).unwrap() {
         let k = number(&document, "k");
-        assert!(k >= last);
+        assert!(k >= last, "{k} after {last}");
         last = k;
         assert!(all.insert(document.id, k).is_none(), "twice in the index");
     }
@@ -281,4 +281,98 @@ fn a_log_that_ends_below_a_named_checkpoint_is_damage() {
     drop(engine);
     disk.log = Arc::new(MemoryLog::new());
     assert_eq!(disk.open(1).unwrap_err().code(), "DataDamaged");
+}
+
+fn wider_schema() -> Schema {
+    let table = define_table("t").field("k", v::number()).field("pad", v::string());
+    Schema::new().table(table.index("by_k", ["k"]).index("by_pad_k", ["pad", "k"]))
+}
+
+fn check_wider(engine: &Engine, documents: usize) {
+    assert_eq!(state_of(engine).len(), documents);
+    let mut tx = engine.begin();
+    let mut scan = tx.scan("t", "by_pad_k", &KeyRange::all(), Order::Asc).unwrap();
+    let mut keys = Vec::new();
+    while let Some(document) = tx.next(&mut scan).unwrap() {
+        let pad = document.value.as_object().and_then(|o| o.get("pad")).and_then(|v| v.as_str()).unwrap();
+        keys.push((pad.to_owned(), number(&document, "k")));
+    }
+    assert_eq!(keys.len(), documents);
+    assert!(keys.is_sorted_by(|a, b| a.0 < b.0 || a.0 == b.0 && a.1 <= b.1));
+}
+
+#[test]
+fn filling_an_index_goes_on_after_power_was_lost() {
+    for n in 0..20 {
+        let mut rng = SmallRng::seed_from_u64(n);
+        let mut disk = Disk::new();
+        let engine = disk.open(1000 * n + 1).unwrap();
+        engine.apply_schema(&test_schema(), &mut |_| {}).unwrap();
+        let insert = |engine: &Engine, pad: &str, from: u32, to: u32| {
+            let mut tx = engine.begin();
+            for k in from..to {
+                tx.insert("t", &object(&[("k", f64::from(k).into()), ("pad", pad.into())])).unwrap();
+            }
+            engine.commit(tx).unwrap();
+        };
+        insert(&engine, "b", 0, 450);
+        wait_durable(&engine);
+        engine.checkpoint().unwrap();
+        insert(&engine, "a", 450, 500);
+        wait_durable(&engine);
+        drop(engine);
+        // Nothing is resident now, and the fill reads storage.
+        disk.lose_power(&mut rng);
+        let engine = disk.open(1000 * n + 2).unwrap();
+        let mut pages = 0;
+        disk.faulty.fail_at(1 + n * 60, Fault::Stop);
+        let filled = engine.apply_schema(&wider_schema(), &mut |_| {
+            pages += 1;
+            let _ = engine.checkpoint_step();
+        });
+        drop(engine);
+        disk.lose_power(&mut rng);
+        let engine = disk.open(1000 * n + 3).unwrap();
+        engine.apply_schema(&wider_schema(), &mut |_| {}).unwrap();
+        insert(&engine, "c", 500, 510);
+        check_wider(&engine, 510);
+        wait_durable(&engine);
+        engine.checkpoint().unwrap();
+        drop(engine);
+        disk.lose_power(&mut rng);
+        check_wider(&disk.open(1000 * n + 4).unwrap(), 510);
+        assert!(n < 19 || filled.is_ok(), "the last round fails nothing");
+    }
+}
+
+#[test]
+fn writers_go_on_while_an_index_is_filled() {
+    let disk = Disk::new();
+    let engine = disk.open(1).unwrap();
+    engine.apply_schema(&test_schema(), &mut |_| {}).unwrap();
+    let mut tx = engine.begin();
+    let ids: Vec<_> = (0..2000)
+        .map(|k| tx.insert("t", &object(&[("k", f64::from(k).into()), ("pad", "x".into())])).unwrap())
+        .collect();
+    engine.commit(tx).unwrap();
+    let mut rng = SmallRng::seed_from_u64(1);
+    let mut inserted = 0;
+    engine
+        .apply_schema(&wider_schema(), &mut |_| {
+            // Between any two pages some documents move, some come and some go.
+            let mut tx = engine.begin();
+            for _ in 0..20 {
+                let id = ids[rng.random_range(0..ids.len())];
+                let pad = ["a", "x", "z"][rng.random_range(0..3)];
+                if tx.get(id).unwrap().is_some() {
+                    tx.patch(id, &[("pad", Some(ValueRef::String(pad)))]).unwrap();
+                }
+            }
+            tx.insert("t", &object(&[("k", 0.5.into()), ("pad", "m".into())])).unwrap();
+            inserted += 1;
+            engine.commit(tx).unwrap();
+            engine.maintain().unwrap();
+        })
+        .unwrap();
+    check_wider(&engine, 2000 + inserted);
 }
