@@ -14,18 +14,19 @@ use std::time::Instant as Moment;
 
 use hull_engine::{BeginError, Engine};
 use hull_functions::{
-    App, CACHE_BYTES, FunctionError, Identity, LiveQueries, LiveSession, MutationRequest, OnStuck,
-    QueryRequest, Registry, RequestId, RunError, Runner, UserIdentity,
+    App, CACHE_BYTES, FunctionError, Identity, LiveQueries, MutationRequest, OnStuck, QueryRequest, Registry,
+    RequestId, RunError, Runner, UserIdentity,
 };
 use hull_model::FunctionKind;
-use hull_sync::{Close, Credential, Failure, Instant, NO_AUTH_PROVIDER, QueryResult, SessionId};
+use hull_sync::{Close, Credential, Failure, Instant, NO_AUTH_PROVIDER, SessionId};
 use hull_value::{Packed, Timestamp, ValueRef};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
 use crate::admin::{AdminError, KeyStore};
 use crate::connection::instant;
 use crate::data;
 use crate::http::{ApiError, Credentials, without_type};
+use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::sample::SampleError;
 use crate::settings::Settings;
@@ -264,7 +265,7 @@ impl Backend {
 
     /// The live queries of one websocket.
     pub(crate) fn live(&self) -> Live {
-        Live { session: self.live.session(Identity::Anonymous) }
+        Live::new(self.live.session(Identity::Anonymous))
     }
 
     /// Who an HTTP request comes from.
@@ -358,71 +359,6 @@ impl Backend {
     pub(crate) fn shutdown(&self) {
         self.engine.shutdown();
     }
-}
-
-/// The live queries of one websocket.
-pub(crate) struct Live {
-    session: LiveSession,
-}
-
-/// Where a websocket stands, and the results that differ from what it was told, by generation.
-pub(crate) struct Step {
-    pub(crate) ts: Timestamp,
-    pub(crate) updates: Vec<(u32, Arc<QueryResult>)>,
-}
-
-impl Live {
-    /// What wakes the websocket's task.
-    pub(crate) fn notify(&self) -> &Arc<Notify> {
-        self.session.notify()
-    }
-
-    /// Subscribes under a generation, which the session uses once.
-    pub(crate) fn subscribe(
-        &mut self,
-        generation: u32,
-        path: &str,
-        args: &Packed,
-        journal: Option<&Arc<str>>,
-        identity: Identity,
-    ) {
-        if identity != *self.session.identity() {
-            self.session.set_identity(identity);
-        }
-        self.session.subscribe(generation, path, args, journal);
-    }
-
-    /// Ends a subscription.
-    pub(crate) fn unsubscribe(&self, generation: u32) {
-        self.session.unsubscribe(generation);
-    }
-
-    /// The websocket is to be woken when `ts` is durable and its queries are that far.
-    pub(crate) fn answer(&self, ts: Timestamp) {
-        self.session.answer(ts);
-    }
-
-    /// What there is to tell now.
-    pub(crate) fn poll(&self) -> Option<Step> {
-        let step = self.session.poll()?;
-        let updates = step
-            .updates
-            .into_iter()
-            .filter_map(|(generation, result)| Some((generation, sendable(&result)?)))
-            .collect();
-        Some(Step { ts: step.ts, updates })
-    }
-}
-
-/// The result in the form that is sent, made once for all who receive it.
-fn sendable(result: &hull_functions::QueryResult) -> Option<Arc<QueryResult>> {
-    result.attachment.get_or_make(|| {
-        let journal = result.journal.clone();
-        match &result.value {
-            Ok(value) => QueryResult::updated(Arc::clone(value), &result.log_lines, journal),
-            Err(error) => QueryResult::failed(&failure(error), &result.log_lines, journal),
-        }
-    })
 }
 
 pub(crate) fn failure(error: &FunctionError) -> Failure {

@@ -19,7 +19,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::futures::OwnedNotified;
 use tokio::time::Sleep;
 
-use crate::backend::{Backend, Live, MutationRun, Ran};
+use crate::backend::{Backend, MutationRun, Ran};
+use crate::live::Live;
 use crate::mailbox::Mailbox;
 use crate::state::Shared;
 use crate::stuck::Stuck;

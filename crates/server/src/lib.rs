@@ -19,6 +19,7 @@ mod http;
 mod keys;
 mod limits;
 mod listener;
+mod live;
 mod logs;
 mod mailbox;
 mod metrics;
