@@ -1,5 +1,7 @@
 //! Calls: arguments, results, errors, nesting, log lines, time, randomness, budget, panics.
 
+#![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+
 use std::time::Duration;
 
 use hull_functions::{

@@ -1,5 +1,7 @@
 //! Live queries: which run again, who is told, and at which timestamp.
 
+#![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 

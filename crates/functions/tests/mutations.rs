@@ -1,5 +1,7 @@
 //! Mutations under contention, replayed, over their budget, and on a disk that is full.
 
+#![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;

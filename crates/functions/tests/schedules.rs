@@ -3,6 +3,8 @@
 //! Whatever the schedule: the state of a session is what fresh runs at its timestamp give; and the queries that ran
 //! again are exactly those that were held and whose read ranges were touched.
 
+#![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! Tables by name: conditions on indexes, filter expressions, and what each refuses.
 
+#![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+
 use hull_functions::{
     App, Error, Expression, Module, MutationCtx, Order, QueryCtx, Result, TestApp, field, functions, literal,
     mutation, query, undefined,
