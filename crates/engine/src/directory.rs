@@ -19,6 +19,9 @@ use crate::storage::{SledOptions, SledStorage, Storage, StorageError};
 /// The format of a data directory that this version writes, and the newest it reads.
 pub const DIRECTORY_FORMAT: u32 = 1;
 
+/// Puts something around the storage of a data directory.
+pub type WrapStorage = fn(Arc<dyn Storage>) -> Arc<dyn Storage>;
+
 /// How a data directory is opened.
 #[derive(Clone, Copy, Debug)]
 pub struct DirOptions {
@@ -27,7 +30,7 @@ pub struct DirOptions {
     /// When a commit counts as durable.
     pub durability: Durability,
     /// What stands between the engine and its storage, such as a wrapper that tells a runtime about reads that block.
-    pub wrap_storage: Option<fn(Arc<dyn Storage>) -> Arc<dyn Storage>>,
+    pub wrap_storage: Option<WrapStorage>,
 }
 
 impl Default for DirOptions {

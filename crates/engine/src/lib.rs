@@ -46,7 +46,7 @@ pub use catalog::{BY_CREATION_TIME, BY_ID};
 pub use checkpoint::CheckpointStep;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use commit::Committed;
-pub use directory::{DIRECTORY_FORMAT, DirOptions};
+pub use directory::{DIRECTORY_FORMAT, DirOptions, WrapStorage};
 pub use document::Document;
 pub use engine::{Engine, Group, GroupCallback, ReadAt};
 pub use error::{BeginError, CommitError, OpenError, SchemaChangeError, TxError};

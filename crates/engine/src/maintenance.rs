@@ -21,6 +21,9 @@ const PACE: Duration = Duration::from_millis(5);
 /// A checkpoint begins, whatever the history, when the log has grown by this since the last one.
 const LOG_BYTES: u64 = 256 << 20;
 
+/// What a commit waits when the overlay holds as much for storage as it may.
+const LONGEST_DELAY: Duration = Duration::from_millis(20);
+
 /// Starts the thread.
 pub(crate) fn start(inner: &Arc<Inner>) -> Result<(), OpenError> {
     let (weak, end) = (Arc::downgrade(inner), inner.end.clone());
@@ -89,6 +92,18 @@ impl Inner {
         pause
     }
 
+    /// How long a commit waits before it is made, so that checkpoints keep up: almost always not at all. Nothing up to
+    /// half of what the overlay may hold for storage, then in proportion.
+    pub(crate) fn delay(&self) -> Duration {
+        let half = self.memory_budget / 8;
+        let unstored = self.dirty_bytes.load(Ordering::Relaxed);
+        if unstored <= half || !self.background {
+            return Duration::ZERO;
+        }
+        let excess = (unstored - half) as f64 / half.max(1) as f64;
+        LONGEST_DELAY.mul_f64(excess.min(1.0))
+    }
+
     /// Drops history beyond its bounds, or all of it; returns where it begins.
     pub(crate) fn trim_history(&self, all: bool) -> Timestamp {
         let durable = Timestamp(self.durable.load(Ordering::Acquire));
@@ -131,18 +146,6 @@ impl Engine {
         self.inner.trim_history(false);
         self.inner.clean_dropped()?;
         self.inner.residency_step()
-    }
-
-    /// How long a commit should wait before it is made, so that checkpoints keep up: almost always not at all.
-    pub fn delay(&self) -> Duration {
-        let share = self.inner.memory_budget / 4;
-        let dirty = self.inner.dirty_bytes.load(Ordering::Relaxed);
-        if dirty <= share / 2 {
-            return Duration::ZERO;
-        }
-        // None at half of the share, 20 ms at all of it, and on.
-        let missing = (dirty - share / 2) as f64 / (share / 2).max(1) as f64;
-        Duration::from_secs_f64((missing * 0.02).min(0.5))
     }
 
     /// Figures about the engine.
