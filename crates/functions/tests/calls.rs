@@ -1,6 +1,6 @@
 //! Calls: arguments, results, errors, nesting, log lines, time, randomness, budget, panics.
 
-#![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Live queries: which run again, who is told, and at which timestamp.
 
-#![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Mutations under contention, replayed, over their budget, and on a disk that is full.
 
-#![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

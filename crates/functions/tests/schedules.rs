@@ -3,7 +3,7 @@
 //! Whatever the schedule: the state of a session is what fresh runs at its timestamp give; and the queries that ran
 //! again are exactly those that were held and whose read ranges were touched.
 
-#![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

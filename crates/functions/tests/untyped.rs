@@ -1,6 +1,6 @@
 //! Tables by name: conditions on indexes, filter expressions, and what each refuses.
 
-#![allow(clippy::unwrap_used, reason = "a test panics when it fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
 use hull_functions::{
     App, Error, Expression, Module, MutationCtx, Order, QueryCtx, Result, TestApp, field, functions, literal,
