@@ -99,9 +99,15 @@ impl MessageError {
     }
 }
 
+/// How much of a reader's error is told to the client.
+const ERROR_BYTES: usize = 300;
+
 impl From<serde_json::Error> for MessageError {
     fn from(error: serde_json::Error) -> Self {
-        Self::Malformed(error.to_string())
+        // It may quote a whole string of the message.
+        let mut text = error.to_string();
+        text.truncate(text.floor_char_boundary(ERROR_BYTES));
+        Self::Malformed(text)
     }
 }
 

@@ -102,6 +102,12 @@ fn messages_that_are_none_are_fatal_with_a_clear_text() {
         );
         assert_eq!(close.code, 1000);
     }
+    let mut peer = Peer::connected();
+    peer.say(json!({"type": "Mutation", "requestId": "é".repeat(1 << 20), "udfPath": "m:f", "args": [{}]}));
+    let error = peer.closed().0[0]["error"].as_str().unwrap().to_owned();
+    assert!(
+        error.starts_with("not a message of the sync protocol: invalid type: string") && error.len() < 500
+    );
 }
 
 #[test]
