@@ -113,7 +113,6 @@ pub struct Session<I> {
     heard_ms: u64,
     said_ms: u64,
     pinged_ms: u64,
-    scratch: Vec<u8>,
 }
 
 impl<I: Clone> Session<I> {
@@ -143,7 +142,6 @@ impl<I: Clone> Session<I> {
             heard_ms: now.monotonic_ms,
             said_ms: now.monotonic_ms,
             pinged_ms: now.monotonic_ms,
-            scratch: Vec::new(),
         }
     }
 
@@ -172,7 +170,7 @@ impl<I: Clone> Session<I> {
         self.close(Close::new(Close::UNSUPPORTED, "BinaryFrame: the sync protocol has text frames only"));
     }
 
-    /// A pong came: all answers before its ping have reached the client.
+    /// A pong came: the client is done with all answers that its ping asked about.
     pub fn receive_pong(&mut self, payload: &[u8], now: Instant) {
         self.heard_ms = now.monotonic_ms;
         if let Ok(count) = <[u8; 8]>::try_from(payload) {

@@ -40,7 +40,7 @@ impl<I: Clone> Session<I> {
         if matches!(self.phase, Phase::Closed) {
             return;
         }
-        let mut said = self.flush_answers(now, sink);
+        let mut said = self.flush_answers(sink);
         if matches!(self.phase, Phase::Ending(..)) {
             return self.flush_end(sink);
         }
@@ -54,7 +54,8 @@ impl<I: Clone> Session<I> {
         }
         let quiet = now.monotonic_ms.saturating_sub(self.pinged_ms) >= WS_PING_MS;
         if quiet || self.requests.needs_ping() {
-            self.send_ping(now, sink);
+            sink.ping(self.requests.ping().to_be_bytes());
+            self.pinged_ms = now.monotonic_ms;
         }
         if self.is_silent(now) {
             self.close(Close::new(Close::NORMAL, "ClientSilent"));
@@ -62,7 +63,7 @@ impl<I: Clone> Session<I> {
         }
     }
 
-    fn flush_answers(&mut self, now: Instant, sink: &mut impl MessageSink) -> bool {
+    fn flush_answers(&mut self, sink: &mut impl MessageSink) -> bool {
         let mut said = false;
         while let Some(answer) = self.answers.write_next(self.durable, sink) {
             said = true;
@@ -72,9 +73,7 @@ impl<I: Clone> Session<I> {
             };
             let oldest = self.owed.map_or(answer.ts, |(oldest, _)| oldest);
             self.owed = Some((oldest, answer.ts));
-            if self.requests.answered(request) {
-                self.send_ping(now, sink);
-            }
+            self.requests.answered(request, answer.ts);
         }
         said
     }
@@ -96,16 +95,16 @@ impl<I: Clone> Session<I> {
         if ts < self.version.ts || !(owed || moved || self.queries.has_results_until(query_set)) {
             return false;
         }
+        self.requests.reached(ts);
         let clocks = self.skew.map(|skew| (skew, now.unix_ns));
         let start = std::mem::replace(&mut self.version, end);
         self.owed =
             self.owed.filter(|(_, newest)| *newest > ts).map(|(_, newest)| (Timestamp(ts.0 + 1), newest));
         let expected = 320 + self.queries.size();
         if expected > chunk::CHUNK_BYTES && self.client.takes_chunks() {
-            self.scratch.clear();
-            self.queries.write_transition(start, end, clocks, &mut self.scratch);
-            chunk::write(&self.scratch, sink);
-            self.scratch = Vec::new();
+            let mut transition = Vec::with_capacity(expected);
+            self.queries.write_transition(start, end, clocks, &mut transition);
+            chunk::write(&transition, sink);
         } else {
             self.queries.write_transition(start, end, clocks, sink.begin(expected));
             sink.end();
@@ -121,10 +120,5 @@ impl<I: Clone> Session<I> {
             }
             sink.close(close);
         }
-    }
-
-    fn send_ping(&mut self, now: Instant, sink: &mut impl MessageSink) {
-        sink.ping(self.requests.ping().to_be_bytes());
-        self.pinged_ms = now.monotonic_ms;
     }
 }

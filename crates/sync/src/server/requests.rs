@@ -1,13 +1,14 @@
 //! Mutations of one connection: one at a time, in the order they came, within the window of idempotence.
 //!
 //! The record that makes a mutation idempotent lies in slot `request mod 1,024` of its session. A slot may be
-//! written again only when the client has the answer that lies in it, or a replay could find the record gone.
-//! A websocket pong tells that: it confirms every answer written before its ping. So a ping follows every 256
-//! answers, and a mutation whose slot is not confirmed yet waits.
+//! written again only when the client is done with the request in it, or a replay could find the record gone.
+//! It is done when it has the answer and, since it asks again until then, a Transition that reached the answer.
+//! A websocket pong tells that: it confirms every answer *settled*, that is answer and Transition written, before
+//! its ping. So a ping follows every 256 settled answers, and a mutation whose slot is not confirmed yet waits.
 
 use std::collections::VecDeque;
 
-use hull_value::{Packed, ValueRef};
+use hull_value::{Packed, Timestamp, ValueRef};
 
 use crate::close::Close;
 use crate::path::{FunctionPath, PathError};
@@ -19,7 +20,7 @@ const QUEUED: usize = 1_000;
 const QUEUED_BYTES: usize = 64 << 20;
 /// How many idempotence records a session has.
 const SLOTS: u32 = 1_024;
-/// How many answers there may be without a ping.
+/// How many settled answers there may be without a ping.
 const PING_ANSWERS: u64 = 256;
 
 pub(super) type Call = Result<(FunctionPath, Packed), Failure>;
@@ -62,12 +63,16 @@ pub(super) struct Requests<I> {
     queue: VecDeque<Pending<I>>,
     queue_bytes: usize,
     running: Option<u32>,
-    /// One bit for each slot that holds an answer the client may not have.
+    /// One bit for each slot that holds an answer the client may not be done with.
     taken: [u64; (SLOTS / 64) as usize],
-    /// Written answers that are not confirmed, with their place in the count of all.
-    unconfirmed: VecDeque<(u64, u32)>,
-    answered: u64,
+    /// Written answers that are not confirmed, in the order of their timestamps.
+    unconfirmed: VecDeque<(Timestamp, u32)>,
+    /// Of all answers in the order they were written, how many are confirmed, ...
+    confirmed: u64,
+    /// ... asked about by a ping, ...
     pinged: u64,
+    /// ... and reached by a Transition.
+    settled: u64,
 }
 
 impl<I> Default for Requests<I> {
@@ -78,8 +83,9 @@ impl<I> Default for Requests<I> {
             running: None,
             taken: [0; (SLOTS / 64) as usize],
             unconfirmed: VecDeque::new(),
-            answered: 0,
+            confirmed: 0,
             pinged: 0,
+            settled: 0,
         }
     }
 }
@@ -121,32 +127,37 @@ impl<I> Requests<I> {
         runs
     }
 
-    /// An answer was written; whether a ping must follow before the next.
-    pub(super) fn answered(&mut self, request: u32) -> bool {
-        self.answered += 1;
-        self.unconfirmed.push_back((self.answered, request));
-        self.answered - self.pinged >= PING_ANSWERS
+    /// An answer was written; it says that the mutation committed at or before `ts`.
+    pub(super) fn answered(&mut self, request: u32, ts: Timestamp) {
+        self.unconfirmed.push_back((ts, request));
     }
 
-    /// Whether the next mutation waits for a confirmation that no ping has asked for.
+    /// A Transition to `ts` was written after the answers so far.
+    pub(super) fn reached(&mut self, ts: Timestamp) {
+        let reached = self.unconfirmed.partition_point(|(answer, _)| *answer <= ts);
+        self.settled = self.confirmed + reached as u64;
+    }
+
+    /// Whether there is enough to confirm for a ping of its own, or the next mutation waits for it.
     pub(super) fn needs_ping(&self) -> bool {
-        self.answered > self.pinged && self.is_blocked()
+        let news = self.settled.saturating_sub(self.pinged);
+        news >= PING_ANSWERS || (news > 0 && self.is_blocked())
     }
 
     /// A ping is sent: what it carries.
     pub(super) fn ping(&mut self) -> u64 {
-        self.pinged = self.answered;
-        self.answered
+        self.pinged = self.settled;
+        self.settled
     }
 
-    /// The client has this many answers.
+    /// The client is done with this many answers.
     pub(super) fn confirm(&mut self, count: u64) {
         if count > self.pinged {
             return;
         }
-        while let Some((_, request)) = self.unconfirmed.front().copied().filter(|(place, _)| *place <= count)
-        {
-            self.unconfirmed.pop_front();
+        while self.confirmed < count {
+            let Some((_, request)) = self.unconfirmed.pop_front() else { return };
+            self.confirmed += 1;
             let (word, bit) = slot(request);
             self.taken[word] &= !bit;
         }
