@@ -70,12 +70,6 @@ pub(crate) struct Frame {
     pub(crate) unsorted: bool,
 }
 
-impl Frame {
-    pub(crate) fn count(&self) -> usize {
-        self.count
-    }
-}
-
 /// Follows the calls to an encoder; after the first error everything is refused.
 #[derive(Default)]
 pub(crate) struct Guard {
@@ -83,8 +77,6 @@ pub(crate) struct Guard {
     started: bool,
     pub(crate) size: usize,
     pub(crate) error: Option<ValueError>,
-    /// Whether the number of fields is counted by the encoder itself, after dropping duplicates.
-    pub(crate) uncounted_fields: bool,
 }
 
 impl Guard {
@@ -144,7 +136,7 @@ impl Guard {
         };
         frame.wants_value = true;
         frame.count += 1;
-        if frame.count > MAX_OBJECT_FIELDS && !self.uncounted_fields {
+        if frame.count > MAX_OBJECT_FIELDS {
             return self.fail(ValueError::TooManyFields);
         }
         if let Err(error) = check_field_name(key) {

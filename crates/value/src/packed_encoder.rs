@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::guard::{Frame, Guard, MAX_NESTING, MAX_OBJECT_FIELDS, ValueError};
+use crate::guard::{Frame, Guard, MAX_NESTING, ValueError};
 use crate::{Encoder, Packed, ValueRef, raw};
 
 /// Writes packed bytes. Errors are kept and come out of [`finish`](PackedEncoder::finish).
@@ -19,11 +19,10 @@ impl PackedEncoder {
         PackedEncoder { out: Vec::with_capacity(128), ..PackedEncoder::default() }
     }
 
-    /// An encoder where the last of equal keys wins, as in `JSON.parse`.
+    /// An encoder where the last of equal keys wins, as in `JSON.parse`; all of them count as fields, so that no text
+    /// can take much more room here than it has itself.
     pub(crate) fn last_wins() -> Self {
-        let mut encoder = PackedEncoder { last_wins: true, ..PackedEncoder::new() };
-        encoder.guard.uncounted_fields = true;
-        encoder
+        PackedEncoder { last_wins: true, ..PackedEncoder::new() }
     }
 
     /// The value, if exactly one was written and it keeps the rules.
@@ -82,7 +81,6 @@ impl PackedEncoder {
         }
         fields.sort_by(|a, b| a.key.cmp(b.key));
         let mut body = Vec::with_capacity(self.out.len() - frame.start);
-        let mut kept = 0;
         let mut dropped = 0;
         let mut duplicate = None;
         for (i, field) in fields.iter().enumerate() {
@@ -92,21 +90,14 @@ impl PackedEncoder {
                 duplicate = Some(field.key);
                 continue;
             }
-            kept += 1;
             body.extend_from_slice(field.all);
         }
         let duplicate = duplicate.map(|key| String::from_utf8_lossy(key).into_owned());
         self.out.truncate(frame.start);
         self.out.extend_from_slice(&body);
         self.guard.size -= dropped;
-        match duplicate {
-            Some(key) if !self.last_wins => {
-                self.guard.fail(ValueError::DuplicateField(key));
-            }
-            _ if kept > MAX_OBJECT_FIELDS => {
-                self.guard.fail(ValueError::TooManyFields);
-            }
-            _ => {}
+        if let Some(key) = duplicate.filter(|_| !self.last_wins) {
+            self.guard.fail(ValueError::DuplicateField(key));
         }
     }
 }
@@ -193,8 +184,6 @@ impl Encoder for PackedEncoder {
         if let Some(frame) = self.guard.end(true) {
             if frame.unsorted {
                 self.sort(&frame);
-            } else if self.guard.uncounted_fields && frame.count() > MAX_OBJECT_FIELDS {
-                self.guard.fail(ValueError::TooManyFields);
             }
             self.close(frame.start);
         }

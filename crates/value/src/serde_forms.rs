@@ -1,4 +1,4 @@
-//! serde: [`Packed`], [`Value`] and [`ValueRef`] are their wire JSON, ids their text.
+//! serde: [`Packed`], [`Value`], [`ValueRef`] and [`Bytes`] are their wire JSON, ids their text, [`Nullable`] its value.
 
 use serde::de::Error;
 use serde::ser::{SerializeMap, SerializeSeq};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use data_encoding::BASE64;
 
-use crate::{DocumentId, Id, Packed, Value, ValueRef, json_in};
+use crate::{Bytes, DocumentId, Id, Nullable, Packed, Value, ValueRef, json_in};
 
 fn special<S: Serializer>(serializer: S, key: &str, bytes: &[u8]) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(Some(1))?;
@@ -105,5 +105,29 @@ impl<T: ?Sized> Serialize for Id<T> {
 impl<'de, T: ?Sized> Deserialize<'de> for Id<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         DocumentId::deserialize(deserializer).map(Id::from)
+    }
+}
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        special(serializer, "$bytes", &self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        json_in::deserialize(deserializer)?.decode().map_err(D::Error::custom)
+    }
+}
+
+impl<T: Serialize> Serialize for Nullable<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.as_option().serialize(serializer)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Nullable<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(Nullable::from)
     }
 }

@@ -13,7 +13,8 @@
 //! | 12 | array | its elements; then 00 |
 //! | 15 | object | for each field the key as a string without its tag, and the value; then 00. The empty key is written 00 FF 00 |
 //!
-//! No key is the beginning of another, so keys of several values can follow each other.
+//! Keys of several values can follow each other. A key that ends in 00 is the beginning of those that go on with FF
+//! there (`"a"` of `"a\0"`, `{}` of `{"": 1}`), and of no others.
 
 use std::collections::BTreeMap;
 
