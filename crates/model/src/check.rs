@@ -115,21 +115,82 @@ impl ValidationError {
             }
         }
     }
+}
 
-    fn new(kind: ValidationErrorKind) -> Box<ValidationError> {
-        Box::new(ValidationError { path: String::new(), kind })
+/// What does not match, as it is found. Nothing is printed yet, since a union goes on with its next member.
+struct Mismatch<'a> {
+    /// The way to the value, from the inside out.
+    path: Vec<Step<'a>>,
+    value: ValueRef<'a>,
+    validator: &'a Validator,
+    reason: Reason<'a>,
+}
+
+enum Step<'a> {
+    Field(&'a str),
+    Element(usize),
+    Keys,
+    Values,
+}
+
+enum Reason<'a> {
+    OtherTable { id: &'a str, found: &'a str, expected: &'a str },
+    SystemTable { id: &'a str, expected: &'a str },
+    OtherLiteral,
+    Missing(&'a str),
+    Extra(&'a str),
+    OtherType,
+}
+
+impl<'a> Mismatch<'a> {
+    fn under(mut self, step: Step<'a>) -> Mismatch<'a> {
+        self.path.push(step);
+        self
     }
 
-    fn under(mut self: Box<Self>, step: fmt::Arguments<'_>) -> Box<ValidationError> {
-        self.path = format!("{step}{}", self.path);
-        self
+    fn print(self) -> ValidationError {
+        let mut path = String::new();
+        for step in self.path.iter().rev() {
+            match step {
+                Step::Field(name) => path.extend([".", name]),
+                Step::Element(at) => path.push_str(&format!("[{at}]")),
+                Step::Keys => path.push_str(".keys()"),
+                Step::Values => path.push_str(".values()"),
+            }
+        }
+        let (value, validator) = (|| clipped(&Shown(self.value)), || clipped(self.validator));
+        let kind = match self.reason {
+            Reason::OtherTable { id, found, expected } => ValidationErrorKind::TableNamesDoNotMatch {
+                id: id.to_owned(),
+                found: found.to_owned(),
+                expected: expected.to_owned(),
+            },
+            Reason::SystemTable { id, expected } => {
+                ValidationErrorKind::SystemTableReference { id: id.to_owned(), expected: expected.to_owned() }
+            }
+            Reason::OtherLiteral => {
+                ValidationErrorKind::LiteralValuesDoNotMatch { value: value(), validator: validator() }
+            }
+            Reason::Missing(field) => ValidationErrorKind::MissingRequiredField {
+                field: field.to_owned(),
+                object: value(),
+                validator: validator(),
+            },
+            Reason::Extra(field) => ValidationErrorKind::ExtraField {
+                field: field.to_owned(),
+                object: value(),
+                validator: validator(),
+            },
+            Reason::OtherType => ValidationErrorKind::NoMatch { value: value(), validator: validator() },
+        };
+        ValidationError { path, kind }
     }
 }
 
 impl Validator {
     /// Checks a value; `tables` tells which table an id belongs to.
     pub fn check(&self, value: ValueRef<'_>, tables: &dyn TableMapping) -> Result<(), ValidationError> {
-        self.check_value(value, tables, false).map_err(|e| *e)
+        self.check_value(value, tables, false).map_err(Mismatch::print)
     }
 
     /// Checks a whole document; its `_id` and `_creationTime` are not the validator's business.
@@ -138,58 +199,42 @@ impl Validator {
         document: ValueRef<'_>,
         tables: &dyn TableMapping,
     ) -> Result<(), ValidationError> {
-        self.check_value(document, tables, true).map_err(|e| *e)
+        self.check_value(document, tables, true).map_err(Mismatch::print)
     }
 
-    fn check_value(
-        &self,
-        value: ValueRef<'_>,
-        tables: &dyn TableMapping,
+    fn check_value<'a>(
+        &'a self,
+        value: ValueRef<'a>,
+        tables: &'a dyn TableMapping,
         document: bool,
-    ) -> Result<(), Box<ValidationError>> {
-        let matches = match (self, value) {
+    ) -> Result<(), Mismatch<'a>> {
+        let mismatch = |reason| Mismatch { path: Vec::new(), value, validator: self, reason };
+        let reason = match (self, value) {
             (Validator::Any, _)
             | (Validator::Null, ValueRef::Null)
             | (Validator::Number, ValueRef::Float64(_))
             | (Validator::Int64 | Validator::CommitTs, ValueRef::Int64(_))
             | (Validator::Boolean, ValueRef::Boolean(_))
             | (Validator::String, ValueRef::String(_))
-            | (Validator::Bytes, ValueRef::Bytes(_)) => true,
-            (Validator::Literal(literal), value) => {
-                return if Some(value) == scalar(literal) {
-                    Ok(())
-                } else {
-                    Err(ValidationError::new(ValidationErrorKind::LiteralValuesDoNotMatch {
-                        value: shown(value),
-                        validator: clipped(self),
-                    }))
-                };
+            | (Validator::Bytes, ValueRef::Bytes(_)) => return Ok(()),
+            (Validator::Literal(literal), value) if Some(value) == scalar(literal) => return Ok(()),
+            (Validator::Literal(_), _) => Reason::OtherLiteral,
+            (Validator::Id(expected), ValueRef::String(id)) => {
+                let number = id.parse::<DocumentId>().ok().map(|id| id.table);
+                match number.and_then(|number| tables.table_of(number)) {
+                    Some(found) if found == expected => return Ok(()),
+                    Some(found) if found.starts_with('_') && !expected.starts_with('_') => {
+                        Reason::SystemTable { id, expected }
+                    }
+                    Some(found) => Reason::OtherTable { id, found, expected },
+                    None => Reason::OtherType,
+                }
             }
-            (Validator::Id(table), ValueRef::String(text)) => match text.parse::<DocumentId>() {
-                Ok(id) => match tables.table_of(id.table) {
-                    Some(found) if found == table => true,
-                    Some(found) if found.starts_with('_') && !table.starts_with('_') => {
-                        return Err(ValidationError::new(ValidationErrorKind::SystemTableReference {
-                            id: text.to_owned(),
-                            expected: table.clone(),
-                        }));
-                    }
-                    Some(found) => {
-                        return Err(ValidationError::new(ValidationErrorKind::TableNamesDoNotMatch {
-                            id: text.to_owned(),
-                            found: found.to_owned(),
-                            expected: table.clone(),
-                        }));
-                    }
-                    None => false,
-                },
-                Err(_) => false,
-            },
             (Validator::Array(element), ValueRef::Array(array)) => {
                 for (i, item) in array.iter().enumerate() {
-                    element.check_value(item, tables, false).map_err(|e| e.under(format_args!("[{i}]")))?;
+                    element.check_value(item, tables, false).map_err(|m| m.under(Step::Element(i)))?;
                 }
-                true
+                return Ok(());
             }
             (Validator::Object(fields), ValueRef::Object(object)) => {
                 // Both sides are in ascending order, so one pass finds the fields; a second one is for the others.
@@ -199,64 +244,44 @@ impl Validator {
                     match cursor.find(name) {
                         Some(item) => {
                             known += 1;
-                            field
-                                .validator
-                                .check_value(item, tables, false)
-                                .map_err(|e| e.under(format_args!(".{name}")))?;
+                            let checked = field.validator.check_value(item, tables, false);
+                            checked.map_err(|m| m.under(Step::Field(name)))?;
                         }
                         None if field.optional => {}
-                        None => {
-                            return Err(ValidationError::new(ValidationErrorKind::MissingRequiredField {
-                                field: name.clone(),
-                                object: shown(value),
-                                validator: clipped(self),
-                            }));
-                        }
+                        None => return Err(mismatch(Reason::Missing(name))),
                     }
                 }
+                let is_system = |name: &str| document && (name == ID_FIELD || name == CREATION_TIME_FIELD);
+                let is_extra = |name: &str| !is_system(name) && !fields.contains_key(name);
+                let apart = [ID_FIELD, CREATION_TIME_FIELD]
+                    .into_iter()
+                    .filter(|name| document && !fields.contains_key(*name) && object.get(name).is_some());
+                known += apart.count();
                 let others = if object.len() > known { Some(object.iter()) } else { None };
-                for (name, _) in others.into_iter().flatten() {
-                    let system = document && (name == ID_FIELD || name == CREATION_TIME_FIELD);
-                    if !system && !fields.contains_key(name) {
-                        return Err(ValidationError::new(ValidationErrorKind::ExtraField {
-                            field: name.to_owned(),
-                            object: shown(value),
-                            validator: clipped(self),
-                        }));
-                    }
+                match others.into_iter().flatten().map(|(name, _)| name).find(|name| is_extra(name)) {
+                    Some(name) => return Err(mismatch(Reason::Extra(name))),
+                    None => return Ok(()),
                 }
-                true
             }
             (Validator::Record(keys, values), ValueRef::Object(object)) => {
                 for (name, item) in object.iter() {
-                    keys.check_value(ValueRef::String(name), tables, false)
-                        .map_err(|e| e.under(format_args!(".keys()")))?;
-                    values
-                        .check_value(item, tables, false)
-                        .map_err(|e| e.under(format_args!(".values()")))?;
+                    let key = keys.check_value(ValueRef::String(name), tables, false);
+                    key.map_err(|m| m.under(Step::Keys))?;
+                    values.check_value(item, tables, false).map_err(|m| m.under(Step::Values))?;
                 }
-                true
+                return Ok(());
             }
-            (Validator::Union(members), value) => {
-                if let [member] = members.as_slice() {
-                    return member.check_value(value, tables, document);
+            (Validator::Union(members), value) => match members.as_slice() {
+                [member] => return member.check_value(value, tables, document),
+                members if members.iter().any(|m| m.check_value(value, tables, document).is_ok()) => {
+                    return Ok(());
                 }
-                members.iter().any(|m| m.check_value(value, tables, document).is_ok())
-            }
-            _ => false,
+                _ => Reason::OtherType,
+            },
+            _ => Reason::OtherType,
         };
-        if matches {
-            return Ok(());
-        }
-        Err(ValidationError::new(ValidationErrorKind::NoMatch {
-            value: shown(value),
-            validator: clipped(self),
-        }))
+        Err(mismatch(reason))
     }
-}
-
-fn shown(value: ValueRef<'_>) -> String {
-    clipped(&Shown(value))
 }
 
 /// The text, cut off when it is too long for a message.

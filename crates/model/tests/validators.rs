@@ -236,6 +236,11 @@ fn a_document_may_have_system_fields() {
     assert_eq!(object.check(doc.as_ref(), &()).unwrap_err().code(), "ExtraField");
     let other = Packed::from_json(r#"{"_other":1,"a":"y"}"#).unwrap();
     assert_eq!(object.check_document(other.as_ref(), &()).unwrap_err().code(), "ExtraField");
+    let both = Packed::from_json(r#"{"Z":1,"_creationTime":1,"_id":"x","a":"y"}"#).unwrap();
+    for object in [object.clone(), object.field("_id", v::string())] {
+        let error = object.check_document(both.as_ref(), &()).unwrap_err();
+        assert!(error.to_string().starts_with("Object contains extra field `Z`"), "{error}");
+    }
 }
 
 #[test]
