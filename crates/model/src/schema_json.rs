@@ -58,8 +58,9 @@ impl Schema {
 
     /// Reads Convex's JSON form. The schema's own rules are the business of [`Schema::check`].
     pub fn from_json(json: &Json) -> Result<Schema, SchemaJsonError> {
-        let tables = list(json, "tables", "")?
-            .iter()
+        let tables = json.get("tables").and_then(Json::as_array);
+        let tables = tables.ok_or_else(|| expected("tables", "an array"))?.iter();
+        let tables = tables
             .enumerate()
             .map(|(i, table)| TableDef::from_json(table, &format!("tables[{i}]")))
             .collect::<Result<_, _>>()?;

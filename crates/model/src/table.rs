@@ -67,10 +67,10 @@ pub fn define_table(name: impl Into<String>) -> TableDef {
 }
 
 impl TableDef {
-    /// Adds a field to the document, which must be an object.
+    /// Adds a field to the document, which must be an object. A system field is left out.
     #[must_use]
     pub fn field(mut self, name: impl Into<String>, field: impl Into<FieldValidator>) -> TableDef {
-        self.document = self.document.field(name, field);
+        self.document = without_system_fields(self.document.field(name, field));
         self
     }
 

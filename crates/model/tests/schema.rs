@@ -179,7 +179,11 @@ fn json_both_ways() {
     let read = Schema::from_json(&json!({"tables": [{"tableName": "x", "documentType": {"type": "object",
         "value": {"_id": {"fieldType": {"type": "string"}, "optional": false}}}}]}));
     assert_eq!(read.unwrap(), Schema::new().table(define_table("x")));
+    let built = define_table("x").field("_id", v::string()).field("_creationTime", v::any());
+    assert_eq!(built, define_table("x"));
     for (wrong, code, message) in [
+        (json!([]), "InvalidSchemaJson", "schema: at `tables`: expected an array"),
+        (json!({"table": []}), "InvalidSchemaJson", "schema: at `tables`: expected an array"),
         (json!({"tables": 5}), "InvalidSchemaJson", "schema: at `tables`: expected an array"),
         (json!({"tables": [{}]}), "InvalidSchemaJson", "schema: at `tables[0].tableName`: expected a string"),
         (
