@@ -5,9 +5,11 @@
 //! an error of the message, since the request that it belongs to can be answered.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use hull_value::Timestamp;
 use serde::Deserialize;
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::message::{MessageError, SessionId, Text};
@@ -135,7 +137,7 @@ struct Wire<'a> {
     base_version: Option<u32>,
     new_version: Option<u32>,
     #[serde(borrow)]
-    modifications: Option<Vec<WireChange<'a>>>,
+    modifications: Option<WireChanges<'a>>,
     request_id: Option<u32>,
     #[serde(borrow)]
     udf_path: Option<Text<'a>>,
@@ -171,6 +173,34 @@ struct WireChange<'a> {
     component_path: Option<Text<'a>>,
 }
 
+/// The most changes of one ModifyQuerySet: read, a change takes several times the room of its text.
+const MAX_CHANGES: usize = 65_536;
+
+struct WireChanges<'a>(Vec<WireChange<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for WireChanges<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ChangesVisitor;
+        impl<'de> Visitor<'de> for ChangesVisitor {
+            type Value = WireChanges<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of changes")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut changes = Vec::new();
+                while let Some(change) = seq.next_element()? {
+                    if changes.len() == MAX_CHANGES {
+                        return Err(A::Error::custom("more than 65,536 changes of the query set at once"));
+                    }
+                    changes.push(change);
+                }
+                Ok(WireChanges(changes))
+            }
+        }
+        deserializer.deserialize_seq(ChangesVisitor)
+    }
+}
+
 fn need<T>(value: Option<T>, message: &'static str, field: &'static str) -> Result<T, MessageError> {
     value.ok_or(MessageError::Missing { message, field })
 }
@@ -204,6 +234,7 @@ impl<'a> ClientMessage<'a> {
                 base: need(wire.base_version, "ModifyQuerySet", "baseVersion")?,
                 new: need(wire.new_version, "ModifyQuerySet", "newVersion")?,
                 changes: need(wire.modifications, "ModifyQuerySet", "modifications")?
+                    .0
                     .into_iter()
                     .map(QueryChange::from_wire)
                     .collect::<Result<_, _>>()?,

@@ -21,6 +21,22 @@ fn queries_and_their_bytes_are_bounded() {
 }
 
 #[test]
+fn changes_of_one_message_are_bounded() {
+    let message = |changes: usize| {
+        let mut peer = Peer::connected();
+        let change = r#"{"type":"Remove","queryId":1}"#;
+        let list = vec![change; changes].join(",");
+        peer.say_text(&format!(
+            r#"{{"type":"ModifyQuerySet","baseVersion":0,"newVersion":1,"modifications":[{list}]}}"#
+        ));
+        peer.closed()
+    };
+    assert_eq!(message(65_536).1.code, 1011, "read, and refused for what it removes");
+    let (messages, _) = message(65_537);
+    assert!(messages[0]["error"].as_str().unwrap().contains("more than 65,536 changes"), "{messages:?}");
+}
+
+#[test]
 fn changes_that_nobody_hears_are_bounded() {
     let mut peer = Peer::connected();
     let mut base = 0;
