@@ -34,10 +34,15 @@ pub(crate) fn parse(input: &DeriveInput, data: &DataEnum, fields_case: Option<Ca
     let case = options.rename_all.unwrap_or(Case::Snake);
     let fields_case = options.rename_all_fields.or(fields_case).unwrap_or(Case::Camel);
     let tag = options.tag.map(|tag| tag.value());
-    let mut variants = Vec::new();
+    let mut variants: Vec<Variant> = Vec::new();
     for variant in &data.variants {
         let options = attributes::options(&variant.attrs, &["rename"])?;
         let wire = options.rename.map_or_else(|| case.apply(&variant.ident), |name| name.value());
+        if let Some(other) = variants.iter().find(|other| other.wire == wire) {
+            let message =
+                format!("`{}` has the same wire name as `{}`: `{wire}`", variant.ident, other.ident);
+            return Err(syn::Error::new(variant.ident.span(), message));
+        }
         if tag.is_none() && !matches!(variant.fields, Fields::Unit) {
             return Err(syn::Error::new_spanned(
                 &variant.ident,
@@ -146,4 +151,19 @@ fn objects(
         }
     };
     (encode, decode, members)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variants_need_wire_names_of_their_own() {
+        let input: DeriveInput = syn::parse_quote! {
+            enum Mood { VeryGood, #[hull(rename = "very_good")] Best }
+        };
+        let syn::Data::Enum(data) = &input.data else { return };
+        let message = parse(&input, data, None).err().map(|error| error.to_string());
+        assert_eq!(message.as_deref(), Some("`Best` has the same wire name as `VeryGood`: `very_good`"));
+    }
 }
