@@ -79,7 +79,7 @@ impl Engine {
         let Transaction { snapshot, mut reads, writes, .. } = transaction;
         let snapshot_ts = snapshot.ts();
         let mut prepared: Vec<Write> = Vec::with_capacity(writes.list.len() + writes.filled.len());
-        let mut keys = CommitKeys::new();
+        let mut keys = CommitKeys::for_documents(writes.list.len() + writes.filled.len());
         keys.reserve(3 * writes.list.len());
         let mut catalog: CatalogChanges = Vec::new();
         for pending in writes.list {

@@ -29,6 +29,15 @@ impl CommitKeys {
         Self::default()
     }
 
+    /// No keys yet, with room for those of so many documents in a few indexes each.
+    pub(crate) fn for_documents(count: usize) -> Self {
+        Self {
+            keys: Vec::with_capacity(count * 4),
+            bytes: Vec::with_capacity(count * 128),
+            ..Self::default()
+        }
+    }
+
     /// Adds a key.
     pub fn push(&mut self, keyspace: Keyspace, k: &[u8]) {
         self.bytes.extend_from_slice(k);

@@ -93,9 +93,9 @@ fn changed_fields(before: &Packed, after: &Packed, out: &mut Vec<u8>) {
         varint(0, out);
         return;
     };
-    let mut names: smallvec::SmallVec<[&str; 8]> = smallvec::SmallVec::new();
-    let mut old = before.iter().peekable();
-    for (name, value) in after.iter() {
+    let mut names: smallvec::SmallVec<[&[u8]; 8]> = smallvec::SmallVec::new();
+    let mut old = before.packed_fields().peekable();
+    for (name, value) in after.packed_fields() {
         while let Some((gone, _)) = old.next_if(|(n, _)| *n < name) {
             names.push(gone);
         }
@@ -107,7 +107,7 @@ fn changed_fields(before: &Packed, after: &Packed, out: &mut Vec<u8>) {
     names.extend(old.map(|(gone, _)| gone));
     varint(names.len() as u64, out);
     for name in names {
-        bytes(name.as_bytes(), out);
+        bytes(name, out);
     }
 }
 

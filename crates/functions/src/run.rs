@@ -44,7 +44,8 @@ struct RunState {
     next_frame: u32,
     log: LogBuffer,
     seed: u64,
-    rng: Option<StdRng>,
+    /// Apart, since it is large and few functions draw.
+    rng: Option<Box<StdRng>>,
     observed: Observed,
     slice: u64,
 }
@@ -190,7 +191,7 @@ impl Run {
         let mut state = self.state.lock();
         state.observed.random = true;
         let seed = state.seed;
-        draw(state.rng.get_or_insert_with(|| StdRng::seed_from_u64(seed)))
+        draw(state.rng.get_or_insert_with(|| Box::new(StdRng::seed_from_u64(seed))))
     }
 
     pub(crate) fn log(&self, level: Level, text: &dyn fmt::Display) {

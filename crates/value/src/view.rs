@@ -240,6 +240,17 @@ impl<'a> ObjectRef<'a> {
         ObjectIter(self.0)
     }
 
+    /// The fields in ascending order of their keys, each value as its packed bytes: equal values have equal bytes.
+    pub fn packed_fields(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let key = raw::read_bytes(&mut rest)?;
+            let value = rest;
+            raw::skip_value(&mut rest)?;
+            Some((key, &value[..value.len() - rest.len()]))
+        })
+    }
+
     /// A cursor that finds fields asked for in ascending order, in one pass over the object.
     pub fn fields(&self) -> Fields<'a> {
         Fields(self.0)

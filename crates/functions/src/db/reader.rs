@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hull_engine::{Document, Transaction};
 use hull_model::{Doc, Table};
-use hull_value::{Decode, DocumentId, Id};
+use hull_value::{DocumentId, Id};
 
 use super::query::Query;
 use super::table::TableReader;
@@ -63,11 +63,12 @@ fn wrong_table(expected: &str, found: &str) -> Error {
     Error::system("InvalidTable", message)
 }
 
-/// A document as its Rust type.
+/// A document as its Rust type. The system fields are at hand and need not be parsed.
 pub(super) fn decode<T: Table>(document: &Document) -> Result<Doc<T>> {
-    Doc::decode(document.value.as_ref()).map_err(|error| {
+    let value = T::decode(document.value.as_ref()).map_err(|error| {
         let message =
             format!("Document {} of table {} does not fit its Rust type: {error}", document.id, T::NAME);
         Error::system("DocumentMismatch", message)
-    })
+    })?;
+    Ok(Doc { _id: Id::from(document.id), _creation_time: document.creation_time, value })
 }
