@@ -174,6 +174,7 @@ impl Engine {
             storage_bytes: storage.disk_bytes,
             live_bytes: storage.live_bytes,
             log_bytes: log.kept_bytes,
+            log_syncs: log.syncs,
             snapshots: inner.snapshots.live(),
         }
     }

@@ -38,6 +38,8 @@ pub struct EngineMetrics {
     pub live_bytes: u64,
     /// Bytes of the log on disk.
     pub log_bytes: u64,
+    /// Syncs of the log since start.
+    pub log_syncs: u64,
     /// Snapshots that are registered.
     pub snapshots: u64,
 }

@@ -4,16 +4,12 @@ use crate::connection::Connection;
 use crate::measure::{Meter, window};
 use crate::messages::{self, Answer};
 use crate::{Common, Failure};
+use benches::pairs::{self, PAIRS};
 use clap::Args;
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 use serde_json::json;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Instant;
-
-/// Pairs of accounts are drawn before the run; a client walks through them from a place of its own.
-const PAIRS: usize = 1 << 20;
 
 #[derive(Args)]
 pub(crate) struct Transfer {
@@ -45,7 +41,7 @@ impl Transfer {
         if !self.common.relay && !self.no_seed {
             self.fill(&path).await?;
         }
-        let pairs = Rc::new(draw_pairs(self.accounts, self.zipf, self.common.seed));
+        let pairs = Rc::new(pairs::draw(self.accounts, self.zipf, self.common.seed));
         let meter = Rc::new(Meter::default());
         let mut clients = Vec::new();
         for number in 0..self.clients {
@@ -178,46 +174,5 @@ impl Caller {
                 .await?;
         }
         answered.unwrap_or(Ok(None))
-    }
-}
-
-fn draw_pairs(accounts: u32, zipf: Option<f64>, seed: u64) -> Vec<(u32, u32)> {
-    let mut random = StdRng::seed_from_u64(seed);
-    let mut total = 0.0;
-    let cumulative: Vec<f64> = (1..=accounts)
-        .map(|rank| {
-            total += f64::from(rank).powf(-zipf.unwrap_or(0.0));
-            total
-        })
-        .collect();
-    let mut draw = || match zipf {
-        None => random.random_range(0..accounts),
-        Some(_) => {
-            let point = random.random::<f64>() * total;
-            (cumulative.partition_point(|edge| *edge <= point) as u32).min(accounts - 1)
-        }
-    };
-    (0..PAIRS)
-        .map(|_| {
-            let from = draw();
-            let mut to = draw();
-            while to == from && accounts > 1 {
-                to = draw();
-            }
-            (from, to)
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn zipf_puts_one_account_into_two_thirds_of_the_transfers() {
-        let pairs = draw_pairs(100_000, Some(1.5), 1);
-        let hot = pairs.iter().filter(|(from, to)| *from == 0 || *to == 0).count() as f64 / PAIRS as f64;
-        assert!((0.6..0.7).contains(&hot), "{hot}");
-        assert!(pairs.iter().all(|(from, to)| from != to));
     }
 }
