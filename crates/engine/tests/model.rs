@@ -92,12 +92,15 @@ fn ask(question: &Question, tx: &mut Transaction, between: &mut dyn FnMut()) -> 
 /// What a transaction has written.
 type Own = BTreeMap<DocumentId, Option<Row>>;
 
+/// The rows of an answer, in their order.
+type Answer = Vec<(DocumentId, Row)>;
+
 struct Open {
     tx: Transaction,
     /// The state that it sees.
     sees: State,
     /// What it has read, with what its own writes were at that time.
-    asked: Vec<(Question, Own, Vec<(DocumentId, Row)>)>,
+    asked: Vec<(Question, Own, Answer)>,
     wrote: Own,
     savepoint: Option<(Savepoint, State, Own)>,
 }

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -241,9 +242,9 @@ async fn exactly_the_touched_queries_run_again() {
             for client in &mut clients {
                 if rng.random_bool(0.3) {
                     let key = a_query(&mut rng, 0.0);
-                    if !kept.contains_key(&name(&key)) {
+                    if let Entry::Vacant(free) = kept.entry(name(&key)) {
                         expected.push(name(&key));
-                        kept.insert(name(&key), fresh(&app, &key, durable).await.1);
+                        free.insert(fresh(&app, &key, durable).await.1);
                     }
                     client.subscribe(key);
                 }

@@ -156,7 +156,8 @@ fn generate(kind: &Kind, options: &Options, mut function: ItemFn) -> syn::Result
         }
     };
     Ok(quote! {
-        #[allow(dead_code)]
+        // Its parameters are names on the wire, as many as a caller needs.
+        #[allow(dead_code, clippy::too_many_arguments)]
         #function
 
         #(#cfgs)*
