@@ -207,7 +207,9 @@ fn the_chosen_operation_fails_and_writes_wait_for_a_reopen() {
             ];
             let failed = n as usize - 1;
             let broken = |at: usize| {
-                at == failed || at > failed && (fault == Fault::Stop || failed % 2 == 0 && at % 2 == 0)
+                at == failed
+                    || at > failed
+                        && (fault == Fault::Stop || failed.is_multiple_of(2) && at.is_multiple_of(2))
             };
             assert!((0..4).all(|at| results[at] != broken(at)), "{n} {fault:?} {results:?}");
             storage.heal();
