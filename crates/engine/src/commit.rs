@@ -122,7 +122,7 @@ impl Engine {
             Some(next.map_err(|e| CommitError::Refused(e.to_string()))?)
         };
         let ts = Timestamp((state.head.timestamp.0 + 1).max(inner.clock.now().0));
-        state.head = match inner.log.append(state.head, ts, &record) {
+        state.head = match inner.log.push(state.head, ts, &record) {
             Ok(head) => head,
             Err(AppendError::DiskFull) => return Err(CommitError::DiskFull),
             Err(AppendError::Failed(_) | AppendError::HeadMoved(_)) => {
@@ -159,6 +159,7 @@ impl Engine {
         inner.dirty_bytes.store(state.unstored(), Ordering::Relaxed);
         inner.ordered.store(ts.0, Ordering::Release);
         drop(guard);
+        inner.log.wake();
         inner.commits.fetch_add(1, Ordering::Relaxed);
         drop(snapshot);
         Ok(Committed { ts, keys: Some(keys) })

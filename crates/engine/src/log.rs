@@ -61,6 +61,14 @@ pub trait CommitLog: Send + Sync {
     /// wakes the sync thread when that is idle. `timestamp` must be above that of `expected`.
     fn append(&self, expected: Head, timestamp: Timestamp, record: &[u8]) -> Result<Head, AppendError>;
 
+    /// As [`CommitLog::append`], but the sync thread may sleep on until [`CommitLog::wake`]: for callers that hold a lock.
+    fn push(&self, expected: Head, timestamp: Timestamp, record: &[u8]) -> Result<Head, AppendError> {
+        self.append(expected, timestamp, record)
+    }
+
+    /// Wakes the sync thread when it is idle and there is something for it; to be called after [`CommitLog::push`].
+    fn wake(&self) {}
+
     /// The end of the log, durable or not.
     fn head(&self) -> Head;
 

@@ -259,6 +259,12 @@ impl Shared {
 
 impl CommitLog for SegmentLog {
     fn append(&self, expected: Head, timestamp: Timestamp, record: &[u8]) -> Result<Head, AppendError> {
+        let appended = self.push(expected, timestamp, record);
+        self.wake();
+        appended
+    }
+
+    fn push(&self, expected: Head, timestamp: Timestamp, record: &[u8]) -> Result<Head, AppendError> {
         let shared = &*self.shared;
         let mut state = shared.state.lock();
         if let Some(reason) = &state.failed {
@@ -279,13 +285,16 @@ impl CommitLog for SegmentLog {
         state.open_count += 1;
         state.stats.records += 1;
         state.head = Head { sequence: expected.sequence + 1, timestamp };
-        let head = state.head;
-        let wake = std::mem::take(&mut state.idle);
+        Ok(state.head)
+    }
+
+    fn wake(&self) {
+        let mut state = self.shared.state.lock();
+        let wake = state.open_count > 0 && std::mem::take(&mut state.idle);
         drop(state);
         if wake {
-            shared.work.notify_one();
+            self.shared.work.notify_one();
         }
-        Ok(head)
     }
 
     fn head(&self) -> Head {

@@ -48,6 +48,8 @@ pub(crate) struct Inner {
     arrived: Mutex<Vec<Group>>,
     arrival: Arc<Notify>,
     durable: watch::Sender<Option<Timestamp>>,
+    /// What the state says is durable, to be read without its lock.
+    dealt_with: AtomicU64,
     changed: Notify,
     runs: AtomicU64,
     hits: AtomicU64,
@@ -98,6 +100,7 @@ impl LiveQueries {
             arrived: Mutex::new(Vec::new()),
             arrival: Arc::new(Notify::new()),
             durable: watch::Sender::new(Some(durable)),
+            dealt_with: AtomicU64::new(durable.0),
             changed: Notify::new(),
             runs: AtomicU64::new(0),
             hits: AtomicU64::new(0),
@@ -166,7 +169,7 @@ impl LiveQueries {
 
     /// The newest timestamp whose commits are durable and have been dealt with here.
     pub fn durable(&self) -> Timestamp {
-        self.inner.state.lock().durable()
+        Timestamp(self.inner.dealt_with.load(Ordering::Acquire))
     }
 
     /// Ends when everything up to `ts` is durable; `false` if the log has failed and it never will be.
@@ -226,27 +229,28 @@ impl Inner {
         }
         let mut effects = Effects::default();
         let mut durable = None;
+        let mut commits = Vec::new();
+        let mut to = Timestamp(self.dealt_with.load(Ordering::Acquire));
+        let mut failed = false;
+        for group in groups {
+            match group {
+                Group::Durable { commits: some, durable_to } if !failed => {
+                    commits.extend(some);
+                    to = to.max(durable_to);
+                }
+                Group::Durable { .. } => {}
+                Group::Failed(_) => failed = true,
+            }
+        }
         {
             let mut state = self.state.lock();
-            let mut commits = Vec::new();
-            let mut to = state.durable();
-            let mut failed = false;
-            for group in groups {
-                match group {
-                    Group::Durable { commits: some, durable_to } if !failed => {
-                        commits.extend(some);
-                        to = to.max(durable_to);
-                    }
-                    Group::Durable { .. } => {}
-                    Group::Failed(_) => failed = true,
-                }
-            }
             state.group(&commits, to, &mut effects);
             if failed {
                 state.fail(&mut effects);
             } else {
                 durable = Some(to);
             }
+            self.dealt_with.store(state.durable().0, Ordering::Release);
         }
         self.durable.send_replace(durable);
         self.apply(effects);
