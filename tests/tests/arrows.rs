@@ -92,7 +92,9 @@ fn one_file_names_sled() {
             .unwrap()
             .iter()
             .any(|one| one["name"] == "sled" && one["kind"] != "dev");
-        assert!(!uses || package["name"] == "hull-engine", "{} must not use sled", package["name"]);
+        // The benches measure it beside the engine.
+        let may = ["hull-engine", "benches"].contains(&package["name"].as_str().unwrap());
+        assert!(!uses || may, "{} must not use sled", package["name"]);
     }
 }
 

@@ -5,7 +5,7 @@ use hull::prelude::Result;
 
 /// The example, letter for letter: [`the_readme_shows_this_example`] holds the two together.
 mod example {
-    include!("readme/example.rs");
+    include!("readme/example.in");
 
     pub(crate) fn the_app() -> App {
         app()
@@ -15,10 +15,10 @@ mod example {
 #[test]
 fn the_readme_shows_this_example() {
     let readme = include_str!("../../README.md");
-    let example = include_str!("readme/example.rs");
+    let example = include_str!("readme/example.in");
     assert!(
         readme.contains(&format!("```rust\n{example}```")),
-        "README.md and tests/readme/example.rs differ"
+        "README.md and tests/readme/example.in differ"
     );
 }
 
