@@ -65,6 +65,9 @@ pub(super) struct Entry {
     pub(super) holders: Vec<(SessionId, u32)>,
     pub(super) waiters: Vec<Waiter>,
     pub(super) results: VecDeque<Held>,
+    /// What the index knows it by: the reads of the newest result that was current when it came. While a run replaces
+    /// that result they stay, since the next one has mostly read the same.
+    pub(super) indexed: Option<Arc<ReadSet>>,
     /// The number and the timestamp of the run that has not ended.
     pub(super) running: Option<(u64, Timestamp)>,
     /// Where it stands among the unused entries, and what it weighs there.
@@ -80,6 +83,7 @@ impl Entry {
             holders: Vec::new(),
             waiters: Vec::new(),
             results: VecDeque::new(),
+            indexed: None,
             running: None,
             unused: None,
         }

@@ -54,7 +54,6 @@ impl State {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         let Some(held) = entry.results.back_mut().filter(|held| held.until.is_none()) else { return };
         held.until = Some(until);
-        self.index.remove(&held.reads, &id);
         for (session, _) in &entry.holders {
             if let Some(session) = self.sessions.get_mut(session) {
                 session.stale += 1;
@@ -113,8 +112,8 @@ impl State {
             self.unused.remove(&tick);
             self.unused_bytes -= weight;
         }
-        if let Some(held) = entry.current() {
-            self.index.remove(&held.reads, &id);
+        if let Some(reads) = &entry.indexed {
+            self.index.remove(reads, &id);
         }
         if let Some(same) = self.by_key.get_mut(&entry.key) {
             same.retain(|other| *other != id);

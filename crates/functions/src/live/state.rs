@@ -158,7 +158,7 @@ impl State {
             self.bind(id, now, effects);
         }
         let Some(entry) = self.entries.get_mut(&id) else { return };
-        let held = Held {
+        let mut held = Held {
             from: outcome.ts,
             until,
             result: outcome.result,
@@ -166,8 +166,15 @@ impl State {
             observed: outcome.observed,
             ran_at: now,
         };
-        if until.is_none() {
-            self.index.insert(&held.reads, id);
+        match &entry.indexed {
+            _ if until.is_some() => {}
+            Some(same) if same.intervals() == held.reads.intervals() => held.reads = same.clone(),
+            _ => {
+                self.index.insert(&held.reads, id);
+                if let Some(old) = entry.indexed.replace(held.reads.clone()) {
+                    self.index.remove(&old, &id);
+                }
+            }
         }
         entry.push(held, &self.pins);
         self.serve_waiters(id);
