@@ -6,7 +6,7 @@ use crate::private::FunctionDef;
 
 /// An application: its schema and its functions.
 ///
-/// ```ignore
+/// ```text
 /// App::new().schema(schema()).module(journal_entries::module()).module(users::module())
 /// ```
 #[derive(Default)]

@@ -15,7 +15,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An application error: its data reaches the caller as it is.
 ///
-/// ```ignore
+/// ```text
 /// return Err(ConvexError::new("The account is closed").into());
 /// account.ok_or_else(|| ConvexError::new(Shortage { missing: 5.0 }))?;
 /// ```

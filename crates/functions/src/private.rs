@@ -3,7 +3,7 @@
 //! An attribute makes an argument struct of the function's name, which implements `Function`, and a private function
 //! that returns its [`FunctionDef`], which `functions!` calls:
 //!
-//! ```ignore
+//! ```text
 //! fn run<'a>(ctx: &'a QueryCtx, call: Call<'a>) -> CallFuture<'a> {
 //!     Box::pin(async move {
 //!         let args: list = call.args()?;

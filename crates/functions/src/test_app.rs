@@ -24,7 +24,7 @@ const START: Timestamp = Timestamp(1_767_225_600_000_000_000);
 
 /// An application in memory.
 ///
-/// ```ignore
+/// ```text
 /// let app = TestApp::new(App::new().schema(schema()).module(users::module()))?;
 /// let id = app.mutation(users::create { name: "Ada".into() }).await?;
 /// assert_eq!(app.query(users::get { id }).await?.name, "Ada");

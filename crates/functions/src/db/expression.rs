@@ -8,7 +8,7 @@ use thiserror::Error as ThisError;
 
 /// A filter expression over the fields of a document.
 ///
-/// ```ignore
+/// ```text
 /// field("mood").eq(literal("happy")).and(field("wordCount").gt(literal(100.0)))
 /// ```
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ type Filter<'a, T> = Box<dyn Fn(&Doc<T>) -> bool + Send + Sync + 'a>;
 
 /// A query that has not been run.
 ///
-/// ```ignore
+/// ```text
 /// ctx.db.query::<Entry>().with_index(Entry::by_user, |q| q.eq(Entry::user, user)).order(Order::Desc).take(10).await?
 /// ```
 #[must_use = "a query does nothing until it is awaited with `collect`, `take`, `first`, `unique` or read with `documents`"]
