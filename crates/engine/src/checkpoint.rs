@@ -63,6 +63,8 @@ pub(crate) struct Checkpoints {
 struct Running {
     row: CheckpointRow,
     work: Vec<Dirty>,
+    /// Bytes of `storing_bytes` for each key of `work`.
+    share: u64,
     still_dirty: Vec<Dirty>,
 }
 
@@ -117,7 +119,8 @@ impl Inner {
         }
         let mut written = Vec::new();
         while let Some(dirty) = running.work.pop() {
-            let Some(value) = dirty.store.to_store(dirty.keyspace, &dirty.key, ts) else {
+            let Some(value) = dirty.store.to_store(dirty.keyspace, &dirty.key, running.row.reached, ts)
+            else {
                 written.push(dirty);
                 continue;
             };
@@ -148,6 +151,11 @@ impl Inner {
             return Err(error);
         }
         checkpoints.row.bound = ts;
+        {
+            let mut state = self.commit.lock();
+            state.storing_bytes = state.storing_bytes.saturating_sub(running.share * written.len() as u64);
+            self.dirty_bytes.store(state.unstored(), Ordering::Relaxed);
+        }
         for dirty in written {
             if dirty.store.stored(dirty.keyspace, &dirty.key, ts) {
                 running.still_dirty.push(dirty);
@@ -214,7 +222,12 @@ impl Inner {
         // Neighbours share pages of the tree. The batches take from the end.
         work.sort_unstable_by(|a, b| (b.keyspace, &b.key).cmp(&(a.keyspace, &a.key)));
         let row = CheckpointRow { bound: ts, position, reached: last.reached };
-        Some(Running { row, work, still_dirty: Vec::new() })
+        let share = self.storing_share(work.len());
+        Some(Running { row, work, share, still_dirty: Vec::new() })
+    }
+
+    fn storing_share(&self, keys: usize) -> u64 {
+        self.commit.lock().storing_bytes / keys.max(1) as u64
     }
 
     /// Whether a checkpoint is under way.

@@ -102,10 +102,6 @@ impl Engine {
         let record = record::encode(&prepared);
         let mut keys = Arc::new(keys);
         reads.seal();
-        let delay = inner.delay();
-        if !delay.is_zero() {
-            std::thread::sleep(delay);
-        }
         let checked = inner.check_outside(&reads, snapshot_ts)?;
 
         let mut guard = inner.commit.lock();

@@ -231,7 +231,8 @@ impl Engine {
         names
     }
 
-    /// Stops: commits are refused from now on, and what was committed becomes durable. The data directory is let go
+    /// Stops: commits are refused from now on, what was committed becomes durable, and a checkpoint of bounded length
+    /// leaves little to replay. The data directory is let go
     /// when the last clone and transaction are gone.
     pub fn shutdown(&self) {
         let inner = &self.inner;
@@ -240,6 +241,7 @@ impl Engine {
         // A failure has been told through the group callback already.
         let _ = inner.log.sync();
         inner.end.join();
+        inner.last_checkpoint();
     }
 }
 

@@ -13,16 +13,23 @@ use crate::engine::{End, Engine, Inner};
 use crate::error::OpenError;
 use crate::metrics::EngineMetrics;
 
+/// What a clean end spends on its checkpoint.
+const LAST_CHECKPOINT: Duration = Duration::from_secs(5);
 const TICK: Duration = Duration::from_millis(50);
 /// A checkpoint begins at least this often while there is something to write.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 /// The pause between the batches of a checkpoint that is in no hurry.
 const PACE: Duration = Duration::from_millis(5);
 /// A checkpoint begins, whatever the history, when the log has grown by this since the last one.
-const LOG_BYTES: u64 = 256 << 20;
+const LOG_BYTES: u64 = 128 << 20;
 
-/// What a commit waits when the overlay holds as much for storage as it may.
-const LONGEST_DELAY: Duration = Duration::from_millis(20);
+/// The commits that leave the history while the commit lock is held.
+const MOST_DROPPED: usize = 10_000;
+
+/// What a commit waits when the overlay is halfway between where delays begin and what it may hold for storage.
+const MIDDLE_DELAY: Duration = Duration::from_millis(5);
+/// What it waits at most.
+const LONGEST_DELAY: Duration = Duration::from_millis(500);
 
 /// Starts the thread.
 pub(crate) fn start(inner: &Arc<Inner>) -> Result<(), OpenError> {
@@ -66,9 +73,10 @@ impl Inner {
         let hurry = dirty > share / 4 || log_bytes > rounds.log_bytes + LOG_BYTES;
         let due = dirty > 0 && rounds.last.elapsed() >= CHECKPOINT_EVERY;
         let mut pause = TICK;
-        if hurry || due || self.is_checkpointing() {
+        let running = self.is_checkpointing();
+        if hurry || due || running {
             // History is the first thing to go.
-            let wanted = if hurry { self.trim_history(true) } else { history_start };
+            let wanted = if hurry && !running { self.trim_history(true) } else { history_start };
             match self.checkpoint_step(wanted) {
                 Ok(CheckpointStep::More) => pause = if hurry { Duration::ZERO } else { PACE },
                 Ok(CheckpointStep::Done) => {
@@ -92,16 +100,35 @@ impl Inner {
         pause
     }
 
-    /// How long a commit waits before it is made, so that checkpoints keep up: almost always not at all. Nothing up to
-    /// half of what the overlay may hold for storage, then in proportion.
-    pub(crate) fn delay(&self) -> Duration {
+    /// The checkpoint of a clean end: what is not stored when its time is over is replayed from the log.
+    pub(crate) fn last_checkpoint(&self) {
+        let started = Instant::now();
+        while self.background && !self.failed.load(Ordering::Acquire) && started.elapsed() < LAST_CHECKPOINT {
+            let running = self.is_checkpointing();
+            let wanted = Timestamp(self.durable.load(Ordering::Acquire));
+            match self.checkpoint_step(wanted) {
+                Ok(CheckpointStep::More) => {}
+                // One that began before the last commits is followed by one that holds them.
+                Ok(CheckpointStep::Done) if running => {}
+                Ok(_) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "the last checkpoint failed; the log will be replayed");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// How long a writer waits before it begins, so that checkpoints keep up: almost always not at all. Nothing up to
+    /// half of what the overlay may hold for storage, then the longer the less room is left.
+    fn delay(&self) -> Duration {
         let half = self.memory_budget / 8;
         let unstored = self.dirty_bytes.load(Ordering::Relaxed);
         if unstored <= half || !self.background {
             return Duration::ZERO;
         }
         let excess = (unstored - half) as f64 / half.max(1) as f64;
-        LONGEST_DELAY.mul_f64(excess.min(1.0))
+        MIDDLE_DELAY.mul_f64(excess / (1.0 - excess).max(0.001)).min(LONGEST_DELAY)
     }
 
     /// Drops history beyond its bounds, or all of it; returns where it begins.
@@ -113,11 +140,13 @@ impl Inner {
             self.clock.now().0.max(state.head.timestamp.0).saturating_sub(crate::commit::HISTORY_NANOSECONDS),
         );
         let limit = if all { 0 } else { self.history_budget };
-        while dropped.len() < 10_000
+        // A transaction under way is checked against the commits since its snapshot.
+        let oldest = self.snapshots.oldest().unwrap_or(durable).min(durable);
+        while dropped.len() < MOST_DROPPED
             && let Some(first) = state.recent.front()
         {
             let kept = first.ts > by_time && state.recent_bytes <= limit;
-            if kept || first.ts > durable {
+            if kept || first.ts > oldest {
                 break;
             }
             let cost = self.history_cost(first);
@@ -140,6 +169,13 @@ impl Inner {
 }
 
 impl Engine {
+    /// How long a writer should wait before it begins, so that checkpoints keep up and the overlay stays within its
+    /// share of the memory: almost always not at all. Nothing up to half of that share, then the longer the less
+    /// room is left. Commits themselves never wait.
+    pub fn back_pressure(&self) -> Duration {
+        self.inner.delay()
+    }
+
     /// One round of the background thread, for tests that run without it: trims history, and loads or lets go of a
     /// chunk of a table. Returns whether there is more to load or let go.
     pub fn maintain(&self) -> Result<bool, crate::error::TxError> {

@@ -71,13 +71,15 @@ impl Entry {
     }
 
     fn at(&self, ts: Timestamp) -> Option<bool> {
+        self.since_at(ts).map(|(_, present)| present)
+    }
+
+    /// Whether the document had the key at `ts`, and since when.
+    fn since_at(&self, ts: Timestamp) -> Option<(Timestamp, bool)> {
         if self.since <= ts {
-            return Some(self.present);
+            return Some((self.since, self.present));
         }
-        self.older
-            .as_ref()
-            .and_then(|o| o.iter().rev().find(|(since, _)| *since <= ts))
-            .map(|(_, present)| *present)
+        self.older.as_ref().and_then(|o| o.iter().rev().find(|(since, _)| *since <= ts)).copied()
     }
 
     fn push(&mut self, since: Timestamp, present: bool, floor: Timestamp) {
@@ -428,15 +430,27 @@ impl TableStore {
         applied
     }
 
-    /// What storage must hold of a dirty key at `ts`: `None` when nothing was known of it by then, or nothing is to be written.
-    pub(crate) fn to_store(&self, keyspace: Keyspace, k: &[u8], ts: Timestamp) -> Option<Option<Vec<u8>>> {
+    /// What storage must hold of a dirty key at `ts`: `None` when nothing is to be written, since nothing was known of
+    /// the key by then, or it has not changed since the checkpoint at `reached`.
+    pub(crate) fn to_store(
+        &self,
+        keyspace: Keyspace,
+        k: &[u8],
+        reached: Timestamp,
+        ts: Timestamp,
+    ) -> Option<Option<Vec<u8>>> {
         let state = self.state.read();
         if keyspace == self.by_id {
-            let version = state.documents.get(k)?.at(ts)?;
+            let version = state.documents.get(k)?.at(ts).filter(|version| version.ts > reached)?;
             return Some(version.document.map(|d| d.to_storage(version.ts)));
         }
         let index = state.indexes.iter().find(|i| i.spec.keyspace == keyspace)?;
-        index.entries.get(k)?.at(ts).map(|present| present.then(Vec::new))
+        index
+            .entries
+            .get(k)?
+            .since_at(ts)
+            .filter(|(since, _)| *since > reached)
+            .map(|(_, p)| p.then(Vec::new))
     }
 
     /// Notes that storage holds the state at `ts` of a key; returns whether it is still dirty.

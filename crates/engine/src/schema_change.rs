@@ -215,6 +215,7 @@ pub(crate) fn commit_change(
 ) -> Result<(), SchemaChangeError> {
     let engine = Engine { inner: engine.clone() };
     for _ in 0..ATTEMPTS {
+        std::thread::sleep(engine.back_pressure());
         let mut transaction = engine.begin();
         transaction.set_limits(Limits::none());
         if !change(&mut transaction)? {

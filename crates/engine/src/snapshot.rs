@@ -51,6 +51,11 @@ impl Snapshots {
         self.inner.lock().floor
     }
 
+    /// The oldest that is registered.
+    pub(crate) fn oldest(&self) -> Option<Timestamp> {
+        self.inner.lock().live.first_key_value().map(|(ts, _)| *ts)
+    }
+
     /// How many snapshots are registered.
     pub(crate) fn live(&self) -> u64 {
         self.inner.lock().live.values().map(|n| u64::from(*n)).sum()

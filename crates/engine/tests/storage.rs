@@ -91,9 +91,33 @@ fn agree(storage: &dyn Storage, oracle: &Oracle, bounds: (&[u8], Option<&[u8]>),
             oracle.get(&[key.as_slice(), &[0]].concat()).cloned()
         );
     }
+}
+
+/// What is live is estimated from a sample of the keys, but exactly the same after any history of it.
+#[test]
+fn live_bytes_of_sled_are_estimated() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = SledStorage::open(directory.path(), SledOptions::default()).unwrap();
+    let write = |n: u32, value: Option<Vec<u8>>| {
+        let mut batch = Batch::new();
+        for n in n..n + 100 {
+            let key = [&[1_u8], n.to_be_bytes().as_slice()].concat();
+            match &value {
+                Some(value) => batch.put(key, value.clone()),
+                None => batch.delete(key),
+            }
+        }
+        storage.apply(batch).unwrap();
+    };
+    for length in [5000, 10, 95] {
+        (0..8000).step_by(100).for_each(|n| write(n, Some(vec![0; length])));
+    }
+    (4000..8000).step_by(100).for_each(|n| write(n, None));
     let stats = storage.stats();
-    let live: usize = oracle.iter().map(|(key, value)| key.len() + value.len()).sum();
-    assert_eq!((stats.live_keys, stats.live_bytes), (oracle.len() as u64, live as u64));
+    assert!((3200..4800).contains(&stats.live_keys), "{stats:?}");
+    assert_eq!(stats.live_bytes, stats.live_keys * 100);
+    (0..4000).step_by(100).for_each(|n| write(n, None));
+    assert_eq!((storage.stats().live_keys, storage.stats().live_bytes), (0, 0));
 }
 
 fn key() -> impl Strategy<Value = Vec<u8>> {

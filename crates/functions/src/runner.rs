@@ -177,6 +177,10 @@ impl Runner {
         mutation: MutationRequest<'_>,
     ) -> std::result::Result<MutationOutcome, RunError> {
         let mut retry = Retry::default();
+        let back_pressure = self.inner.engine.back_pressure();
+        if !back_pressure.is_zero() {
+            tokio::time::sleep(back_pressure).await;
+        }
         loop {
             retry.wait().await;
             let mut transaction = self.inner.engine.begin();

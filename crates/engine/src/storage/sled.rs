@@ -3,7 +3,7 @@
 //! What is in the tree (numbers little endian):
 //! ```text
 //! 00                       format: "hull-store" version(4)
-//! 00 01                    counters: live keys(8) live bytes(8)
+//! 00 01                    counters of the sampled keys, one in sixteen by their CRC: live keys(8) live bytes(8)
 //! 00 02                    how often the store was opened(8)
 //! key                      crc(4) 00 value                a value of up to 4,091 bytes
 //! key                      crc(4) 01 length(8)            a longer one, its bytes are in its pieces
@@ -72,10 +72,13 @@ pub struct SledStorage {
     writer: Mutex<Counters>,
 }
 
+/// What is stored of the sampled keys.
 #[derive(Debug, Default, Clone, Copy)]
 struct Counters {
     keys: u64,
     bytes: u64,
+    /// Whether any value was ever cut into pieces, so that what a change replaces must be known.
+    pieces: bool,
     broken: bool,
 }
 
@@ -142,9 +145,13 @@ impl SledStorage {
         // A key that occurs twice: only its last change counts.
         let changes: std::collections::BTreeMap<_, _> = batch.into_changes().into_iter().collect();
         for (key, value) in changes {
-            let old = db.get(&key).map_err(|e| self.failure("read", e))?;
+            let sampled = is_sampled(&key);
+            let old = match sampled || counters.pieces {
+                true => db.get(&key).map_err(|e| self.failure("read", e))?,
+                false => None,
+            };
             let old_length = old.as_deref().map(stored_length);
-            if let Some(length) = old_length {
+            if sampled && let Some(length) = old_length {
                 counters.keys = counters.keys.saturating_sub(1);
                 counters.bytes = counters.bytes.saturating_sub((key.len() + length) as u64);
             }
@@ -157,8 +164,11 @@ impl SledStorage {
                 out.remove(key);
                 continue;
             };
-            counters.keys += 1;
-            counters.bytes += (key.len() + value.len()) as u64;
+            if sampled {
+                counters.keys += 1;
+                counters.bytes += (key.len() + value.len()) as u64;
+            }
+            counters.pieces |= new_pieces > 0;
             let flag = if new_pieces == 0 { WHOLE } else { PIECES };
             let mut head = Vec::with_capacity(HEADER + if new_pieces == 0 { value.len() } else { 8 });
             head.extend_from_slice(&checksum(&key, flag, &value).to_le_bytes());
@@ -276,8 +286,8 @@ impl Storage for SledStorage {
         let counters = *self.writer.lock();
         StorageStats {
             disk_bytes,
-            live_bytes: counters.bytes,
-            live_keys: counters.keys,
+            live_bytes: counters.bytes * SAMPLE,
+            live_keys: counters.keys * SAMPLE,
             syncs: real_sync::count(),
         }
     }
@@ -356,7 +366,9 @@ fn open_here(directory: &Path, cache: u64) -> Result<(sled::Db, Counters), Stora
         }
     }
     let counters = db.get(COUNTERS_KEY).map_err(fail)?.unwrap_or_default();
-    let counters = Counters { keys: number(&counters, 0), bytes: number(&counters, 8), broken: false };
+    let pieces = db.range(CALLERS.1..).next().transpose().map_err(fail)?.is_some();
+    let counters =
+        Counters { keys: number(&counters, 0), bytes: number(&counters, 8), pieces, broken: false };
     Ok((db, counters))
 }
 
@@ -427,6 +439,13 @@ fn piece_key(key: &[u8], n: usize) -> Vec<u8> {
     out.extend_from_slice(key);
     out.extend_from_slice(&(n as u32).to_be_bytes());
     out
+}
+
+/// The live keys and bytes are estimated from one key in so many, since counting needs to know what a change replaces.
+const SAMPLE: u64 = 16;
+
+fn is_sampled(key: &[u8]) -> bool {
+    u64::from(crc32fast::hash(key)).is_multiple_of(SAMPLE)
 }
 
 fn checksum(key: &[u8], flag: u8, value: &[u8]) -> u32 {
