@@ -56,6 +56,22 @@ fn what_was_committed_is_found_again_with_and_without_a_checkpoint() {
     }
 }
 
+#[test]
+fn a_clean_end_leaves_nothing_to_replay() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = open_dir(directory.path()).unwrap();
+    engine.apply_schema(&schema(), &mut |_| {}).unwrap();
+    for i in 0..50 {
+        insert(&engine, f64::from(i), 1.0);
+    }
+    wait_durable(&engine);
+    engine.shutdown();
+    drop(engine);
+    let engine = open_again(directory.path());
+    assert_eq!(engine.metrics().dirty_bytes, 0);
+    assert_eq!(all_ids(&mut engine.begin(), Order::Asc).len(), 50);
+}
+
 fn writing(engine: &Engine) -> hull_engine::Transaction {
     let mut tx = engine.begin();
     tx.insert("accounts", &account(1000.0, 0.0)).unwrap();
