@@ -67,8 +67,8 @@ fn fill_page(transaction: &mut Transaction, table: &str, keyspace: Keyspace) -> 
     let mut count = 0;
     for _ in 0..PAGE {
         let row = transaction.next_row(&mut scan)?;
-        next = row.as_ref().map(|(k, _)| successor(k).to_vec());
-        let Some((_, read)) = row else { break };
+        next = row.as_ref().and(scan.last()).map(|k| successor(k).to_vec());
+        let Some(read) = row else { break };
         count += 1;
         transaction.writes.filled.push(Filled {
             table: info.clone(),

@@ -207,8 +207,9 @@ impl TableStore {
 
     /// The document under `k` as of `ts`.
     pub(crate) fn get(&self, k: &[u8], ts: Timestamp) -> Found {
+        let k = key(k);
         let state = self.state.read();
-        if let Some(slot) = state.documents.get(k) {
+        if let Some(slot) = state.documents.get(&k) {
             match slot.at(ts) {
                 Some(version) => return Found::Here(slot.clone(), version.document, version.ts),
                 None if state.residency == Residency::Complete => return Found::Absent,
@@ -236,11 +237,15 @@ impl TableStore {
         if end.is_some_and(|end| end <= start) {
             return chunk;
         }
-        let bounds = (Bound::Included(start), end.map_or(Bound::Unbounded, Bound::Excluded));
+        let bounds =
+            (Bound::Included(key(start)), end.map_or(Bound::Unbounded, |end| Bound::Excluded(key(end))));
         let mut take = |k: &Key, slot: &Arc<Slot>, present: bool| -> bool {
-            let version = if present { slot.at(ts) } else { None };
+            let chain = slot.lock();
+            let version = if present { chain.at(ts) } else { None };
             match version {
                 Some(Version { document: Some(document), ts }) => {
+                    let (document, ts) = (document.clone(), *ts);
+                    drop(chain);
                     let slot = with_slots.then(|| slot.clone());
                     chunk.rows.push((k.clone(), Some(Read { document, slot, ts })));
                 }
@@ -255,14 +260,14 @@ impl TableStore {
             chunk.exhausted
         };
         if keyspace == self.by_id {
-            let mut range = state.documents.range::<[u8], _>(bounds);
+            let mut range = state.documents.range(bounds);
             if reverse {
                 range.rev().all(|(k, slot)| take(k, slot, true));
             } else {
                 range.all(|(k, slot)| take(k, slot, true));
             }
         } else if let Some(index) = state.indexes.iter().find(|i| i.spec.keyspace == keyspace) {
-            let mut range = index.entries.range::<[u8], _>(bounds);
+            let mut range = index.entries.range(bounds);
             if reverse {
                 range.rev().all(|(k, e)| take(k, &e.slot, e.at(ts).unwrap_or(false)));
             } else {

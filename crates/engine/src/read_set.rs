@@ -3,7 +3,7 @@
 //! An interval covers exactly the keys that were yielded or proven absent: a scan that stopped early depends on
 //! nothing behind the last key it gave out.
 
-use crate::key::{Key, Keyspace, key, successor};
+use crate::key::{Key, Keyspace, compare, key, successor};
 
 /// Where an interval ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +33,8 @@ impl Interval {
     pub fn contains(&self, k: &[u8]) -> bool {
         match &self.end {
             End::Point => k == &self.start[..],
-            End::Before(end) => k >= &self.start[..] && k < &end[..],
-            End::Unbounded => k >= &self.start[..],
+            End::Before(end) => compare(k, &self.start).is_ge() && compare(k, end).is_lt(),
+            End::Unbounded => compare(k, &self.start).is_ge(),
         }
     }
 

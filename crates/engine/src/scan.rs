@@ -95,24 +95,30 @@ impl Transaction {
 
     /// The next row of a scan of one of the engine's own keyspaces.
     pub fn next_system(&mut self, scan: &mut SystemScan) -> Result<Option<(Vec<u8>, Packed)>, TxError> {
-        Ok(self.next_row(&mut scan.0)?.map(|(k, read)| (k.to_vec(), read.document.value)))
+        let Some(read) = self.next_row(&mut scan.0)? else { return Ok(None) };
+        let k = scan.0.last().unwrap_or_default().to_vec();
+        Ok(Some((k, read.document.value)))
     }
 
     /// The next document of a scan.
     pub fn next(&mut self, scan: &mut Scan) -> Result<Option<Document>, TxError> {
         loop {
-            let Some((_, read)) = self.next_row(scan)? else { return Ok(None) };
+            let Some(read) = self.next_row(scan)? else { return Ok(None) };
             if scan.ids.as_ref().is_some_and(|ids| !has_id(ids, read.document.id)) {
                 continue;
             }
             self.count_document(&read.document)?;
+            if self.read_only {
+                return Ok(Some(read.document));
+            }
             let document = read.document.clone();
             self.remember(read);
             return Ok(Some(document));
         }
     }
 
-    pub(crate) fn next_row(&mut self, scan: &mut Scan) -> Result<Option<(Key, Read)>, TxError> {
+    /// The next row; its key is `scan.last`.
+    pub(crate) fn next_row(&mut self, scan: &mut Scan) -> Result<Option<Read>, TxError> {
         let Some(source) = &scan.source else { return Ok(None) };
         let keyspace = source.keyspace;
         if scan.epoch != self.writes.epoch {
@@ -142,11 +148,8 @@ impl Transaction {
         } else {
             self.reads.grow_up(scan.growing, keyspace, start, &k)
         });
-        match &mut scan.last {
-            Some(last) => last.set(&k),
-            last => *last = Some(k.clone()),
-        }
-        Ok(Some((k, read)))
+        scan.last = Some(k);
+        Ok(Some(read))
     }
 
     fn fill(&mut self, scan: &mut Scan) -> Result<(), TxError> {
@@ -243,6 +246,11 @@ impl Scan {
             self.whole = (self.start.clone(), self.end.clone());
         }
         self.ids = Some(range.clone());
+    }
+
+    /// The key of the row that was yielded last.
+    pub(crate) fn last(&self) -> Option<&[u8]> {
+        self.last.as_deref()
     }
 
     fn left(&self) -> (Key, Option<Key>) {
