@@ -156,3 +156,28 @@ pub(crate) fn prefix_end(prefix: &[u8]) -> Option<Key> {
     }
     Some(end)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_ordered_as_their_bytes() {
+        let mut all: Vec<Vec<u8>> = Vec::new();
+        for length in [0, 1, 7, 8, 9, 15, 16, 17, 24, 41] {
+            all.push(vec![7; length]);
+            for at in 0..length {
+                for byte in [0, 6, 8, 255] {
+                    let mut bytes = vec![7; length];
+                    bytes[at] = byte;
+                    all.push(bytes);
+                }
+            }
+        }
+        for a in &all {
+            for b in &all {
+                assert_eq!(key(a).cmp(&key(b)), a.cmp(b), "{a:?} {b:?}");
+            }
+        }
+    }
+}

@@ -27,7 +27,8 @@ pub enum Order {
     Desc,
 }
 
-const FIRST_CHUNK: usize = 16;
+/// Small, since many scans want one row; each chunk is four times the one before.
+const FIRST_CHUNK: usize = 4;
 const LARGEST_CHUNK: usize = 256;
 const CHUNK_BYTES: usize = 1 << 20;
 
@@ -164,7 +165,7 @@ impl Transaction {
             return Ok(());
         }
         let limit = scan.chunk;
-        scan.chunk = (scan.chunk * 2).min(LARGEST_CHUNK);
+        scan.chunk = (scan.chunk * 4).min(LARGEST_CHUNK);
         let ts = self.snapshot.ts();
         let range = (&left_start[..], left_end.as_deref());
         let rows = self.engine.scan(table, keyspace, range, scan.reverse, limit, ts, !self.read_only)?;

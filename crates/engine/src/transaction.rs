@@ -4,6 +4,7 @@
 //! set. A transaction that is dropped has done nothing.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use hull_model::TableMapping;
 use hull_value::{DocumentId, FieldPath, Packed, TableNumber, Timestamp};
@@ -38,6 +39,8 @@ pub(crate) struct Read {
 pub struct Transaction {
     pub(crate) engine: Arc<Inner>,
     pub(crate) snapshot: Snapshot,
+    /// How many commits there had been when this began, roughly.
+    pub(crate) commits_before: u64,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) read_only: bool,
     pub(crate) reads: ReadSet,
@@ -67,9 +70,11 @@ impl Transaction {
         catalog: Arc<Catalog>,
         read_only: bool,
     ) -> Self {
+        let commits_before = engine.commits.load(Ordering::Relaxed);
         Self {
             engine,
             snapshot,
+            commits_before,
             catalog,
             read_only,
             reads: ReadSet::new(),

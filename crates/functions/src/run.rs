@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use crate::error::{Error, Result};
 use crate::identity::Identity;
@@ -70,9 +71,9 @@ impl Finished {
     }
 }
 
-enum Gate {
+enum Gate<'a> {
     Yield,
-    Wait,
+    Wait(Notified<'a>),
 }
 
 impl Run {
@@ -131,7 +132,6 @@ impl Run {
     ) -> Result<R> {
         let mut work = Some(work);
         loop {
-            let turn = self.turn.notified();
             let gate = {
                 let mut state = self.state.lock();
                 let state = &mut *state;
@@ -143,7 +143,8 @@ impl Run {
                     return Err(state.fail(over_budget()));
                 }
                 if state.frames.last().copied().unwrap_or(0) != frame {
-                    Gate::Wait
+                    // Made under the lock, so that no change of frames is missed.
+                    Gate::Wait(self.turn.notified())
                 } else if now.saturating_sub(state.slice) > SLICE_NS {
                     state.slice = now;
                     Gate::Yield
@@ -162,7 +163,7 @@ impl Run {
                     tokio::task::yield_now().await;
                     self.state.lock().slice = self.clock.now().0;
                 }
-                Gate::Wait => turn.await,
+                Gate::Wait(turn) => turn.await,
             }
         }
     }
