@@ -19,6 +19,7 @@ mod registry;
 mod request;
 mod run;
 mod runner;
+mod sweep;
 mod test_app;
 mod watchdog;
 
@@ -38,6 +39,7 @@ pub use path::{canonical_path, display_path};
 pub use registry::{AppError, Function, Registry};
 pub use request::RequestId;
 pub use runner::{MutationRequest, QueryRequest, RunError, Runner};
+pub use sweep::{IDLE, SessionSweep};
 pub use test_app::{TestApp, TestAppError, TestSession};
 pub use watchdog::OnStuck;
 

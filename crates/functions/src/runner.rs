@@ -24,6 +24,7 @@ use crate::private::{Call, CallFuture, Encoded, Handler, Output};
 use crate::registry::{Function, MAX_VALUE_BYTES, Registry};
 use crate::request::{RequestId, Requests};
 use crate::run::{Finished, Run};
+use crate::sweep::SessionSweep;
 use crate::watchdog::{OnStuck, Watchdog};
 
 /// After so many conflicts a mutation waits in line.
@@ -121,6 +122,17 @@ impl Runner {
     /// Looks once for functions that are beyond their budget, as the watchdog's thread does ten times a second.
     pub fn look_for_stuck(&self) {
         self.inner.watchdog.look();
+    }
+
+    /// Removes what the next `sessions` sessions left for replays, where they have been idle for [`crate::IDLE`];
+    /// `false` when the sweep has seen them all. Blocks while it reads and writes.
+    pub fn sweep_sessions(&self, sweep: &mut SessionSweep, sessions: usize) -> Result<bool> {
+        for _ in 0..sessions {
+            if !sweep.step(&self.inner.engine)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The database.

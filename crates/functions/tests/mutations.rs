@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hull_functions::{
     App, Identity, Module, MutationCtx, MutationOutcome, MutationRequest, OnStuck, QueryCtx, QueryRequest,
-    RequestId, Result, RunError, Runner, TestApp, functions, mutation, query,
+    RequestId, Result, RunError, Runner, SessionSweep, TestApp, functions, mutation, query,
 };
 use hull_model::{Patch, Schema, Table};
 use hull_value::{Id, Packed};
@@ -142,6 +142,56 @@ async fn a_hot_row_makes_mutations_queue_and_never_fail() {
     seen.sort();
     seen.dedup();
     assert_eq!(seen.len(), 800, "every increment saw the one before");
+}
+
+#[tokio::test]
+async fn what_idle_sessions_left_is_swept_after_14_days_and_what_others_left_is_kept() {
+    let app = app();
+    let id = counter(&app, "c").await;
+    let day = Duration::from_secs(24 * 60 * 60);
+    let send = |session, request| {
+        let args = Packed::encode(&increment { id }).unwrap();
+        let app = &app;
+        async move {
+            let mutation = MutationRequest {
+                path: "counters:increment",
+                args: &args,
+                identity: &Identity::Anonymous,
+                request: Some(RequestId { session, request }),
+                on_stuck: None,
+            };
+            app.runner().run_mutation(mutation).await.unwrap().result.unwrap()
+        }
+    };
+    let sweep = || {
+        let mut sweep = SessionSweep::default();
+        while app.runner().sweep_sessions(&mut sweep, 2).unwrap() {}
+        sweep.removed()
+    };
+    assert_eq!(sweep(), 0);
+    for session in [0, 1, 5, u128::MAX] {
+        for request in 0..3 {
+            send(session, request).await;
+        }
+    }
+    assert_eq!(app.query(total {}).await.unwrap(), 12.0);
+    app.advance(7 * day);
+    send(5, 3).await;
+    assert_eq!(sweep(), 0);
+    app.advance(7 * day - Duration::from_secs(1));
+    assert_eq!(sweep(), 0, "not one second early");
+    app.advance(Duration::from_secs(2));
+    assert_eq!(sweep(), 9, "of all but the one that came again");
+    assert_eq!(sweep(), 0);
+    assert_eq!(send(5, 0).await, "7", "answered, not run again: the session was idle for 7 days");
+    assert_eq!(app.query(total {}).await.unwrap(), 13.0);
+    send(1, 3).await;
+    send(1, 3).await;
+    assert_eq!(app.query(total {}).await.unwrap(), 14.0, "a swept session goes on");
+    app.advance(7 * day);
+    assert_eq!(sweep(), 4, "of the session that came again once");
+    app.advance(7 * day + Duration::from_secs(1));
+    assert_eq!(sweep(), 1);
 }
 
 #[tokio::test]

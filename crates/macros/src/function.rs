@@ -79,8 +79,20 @@ pub(crate) fn expand(attribute: &str, options: TokenStream, item: TokenStream) -
     // The function stays in place beside the error, so that its callers don't add errors of their own.
     result.unwrap_or_else(|error| {
         let error = error.into_compile_error();
+        let original = without_attributes(original);
         quote!(#error #[allow(dead_code)] #original)
     })
+}
+
+/// The item as rustc reads it without us, since `#[hull]` means nothing to it.
+fn without_attributes(item: TokenStream) -> TokenStream {
+    let Ok(mut function) = syn::parse2::<ItemFn>(item.clone()) else { return item };
+    for input in &mut function.sig.inputs {
+        if let FnArg::Typed(input) = input {
+            input.attrs.retain(|attr| !attr.path().is_ident("hull"));
+        }
+    }
+    function.into_token_stream()
 }
 
 fn parse_options(tokens: TokenStream) -> syn::Result<Options> {
@@ -230,7 +242,7 @@ fn signature(kind: &Kind, options: &Options, function: &mut ItemFn) -> syn::Resu
         _ => return Err(syn::Error::new(first.ty.span(), want_context)),
     };
     let case = options.case.unwrap_or(Case::Camel);
-    let mut fields = Vec::new();
+    let mut fields: Vec<Field> = Vec::new();
     let mut flattened = None;
     for input in inputs {
         let FnArg::Typed(input) = input else { continue };
@@ -256,9 +268,15 @@ fn signature(kind: &Kind, options: &Options, function: &mut ItemFn) -> syn::Resu
             flattened = Some(input.ty.span());
         }
         input.attrs.retain(|attr| !attr.path().is_ident("hull"));
+        let wire = renamed.map_or_else(|| case.apply(&pattern.ident), |name| name.value());
+        if let Some(other) = fields.iter().find(|other| other.wire == wire) {
+            let message =
+                format!("`{}` has the same wire name as `{}`: `{wire}`", pattern.ident, other.ident);
+            return Err(syn::Error::new(pattern.ident.span(), message));
+        }
         fields.push(Field {
             ident: pattern.ident.clone(),
-            wire: renamed.map_or_else(|| case.apply(&pattern.ident), |name| name.value()),
+            wire,
             ty: (*input.ty).clone(),
             doc: String::new(),
             vis: syn::Visibility::Inherited,

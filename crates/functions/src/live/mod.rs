@@ -160,7 +160,11 @@ impl LiveQueries {
         ts: Timestamp,
     ) -> Result<Arc<QueryResult>, RunError> {
         let key = key(self.inner.runner.registry(), &query);
-        let at_hand = self.inner.state.lock().peek(&key, query.identity, ts);
+        let at_hand = {
+            let state = self.inner.state.lock();
+            // A result that still holds says nothing of a time that has not come.
+            if ts <= state.durable() { state.peek(&key, query.identity, ts) } else { None }
+        };
         match at_hand {
             Some(result) => Ok(result),
             None => Ok(self.inner.runner.run_query(query, ReadAt::Exactly(ts), None).await?.result),

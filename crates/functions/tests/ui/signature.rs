@@ -47,6 +47,11 @@ async fn wrong_option(ctx: &QueryCtx) -> Result<f64> {
 }
 
 #[query]
+async fn one_name_twice(ctx: &QueryCtx, user_name: f64, #[hull(rename = "userName")] name: f64) -> Result<f64> {
+    Ok(ctx.now() + user_name + name)
+}
+
+#[query]
 struct NotAFunction;
 
 fn main() {}
