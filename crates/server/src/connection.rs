@@ -28,7 +28,7 @@ use crate::wire::{Incoming, Wire};
 
 /// How many messages a turn reads before it writes.
 const MESSAGES_PER_TURN: usize = 128;
-/// How often a connection on which nothing happens is looked after.
+/// When a connection on which nothing happens is first looked after; then its session says when.
 const TICK: Duration = Duration::from_secs(5);
 /// How long a client has to take the last bytes of a connection that ends.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -135,10 +135,11 @@ impl Connection {
             self.wake.set(Arc::clone(self.mailbox.notify()).notified_owned());
             self.look = true;
         }
-        while self.tick.as_mut().poll(cx).is_ready() {
-            self.tick.as_mut().reset(tokio::time::Instant::now() + TICK);
-        }
         let now = self.backend.instant();
+        while self.tick.as_mut().poll(cx).is_ready() {
+            let next = Duration::from_millis(self.session.next_flush_in(now));
+            self.tick.as_mut().reset(tokio::time::Instant::now() + next);
+        }
         self.look_around();
         if let Some(Running { request, run }) = &mut self.running
             && let Poll::Ready(ran) = run.as_mut().poll(cx)

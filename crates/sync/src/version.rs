@@ -107,6 +107,11 @@ impl ClientVersion {
         &*self.client == "npm" && self.is_at_least((1, 28, 0))
     }
 
+    /// The longest message that the client takes, in bytes: those that take no chunks are built on tungstenite.
+    pub fn longest_message(&self) -> usize {
+        if self.takes_chunks() { usize::MAX } else { 64 << 20 }
+    }
+
     /// Whether the client should be upgraded, or is too old to be served.
     pub fn deprecation(&self) -> Option<Deprecation> {
         let (unsupported, outdated) = match &*self.client {

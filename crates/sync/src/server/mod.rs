@@ -16,8 +16,8 @@
 //! A worker owns the session and a socket. It passes frames to [`Session::receive`] and its siblings, does
 //! what [`Session::next_effect`] tells until there is nothing more, and reports what came of it. When the
 //! socket has taken all earlier bytes it calls [`Session::flush`], and when [`Session::wants_step`] names a
-//! timestamp it asks the live queries for a [`Session::step`] that reaches it. At least every five seconds it
-//! calls `flush` even when nothing happened; when the socket takes nothing, [`Session::is_silent`] tells when
+//! timestamp it asks the live queries for a [`Session::step`] that reaches it. After as long as
+//! [`Session::next_flush_in`] says it calls `flush` even when nothing happened; when the socket takes nothing, [`Session::is_silent`] tells when
 //! to give up. A step says: *at this timestamp these subscriptions have these results, and every other
 //! subscription that has a result still has it.*
 //!
@@ -63,7 +63,7 @@ use crate::version::ClientVersion;
 use crate::write;
 
 use answers::Answers;
-use queries::Queries;
+use queries::{Queries, too_long};
 use requests::{Pending, Requests};
 
 pub use effect::{Effect, Instant, SubscriptionId};
@@ -217,8 +217,16 @@ impl<I: Clone> Session<I> {
             return;
         }
         self.floor = self.floor.max(ts);
+        let longest = self.client.longest_message();
         let out = self.answers.begin();
+        let begun = out.len();
         write::mutation_response(out, request, ts, result, log_lines);
+        let bytes = out.len() - begun;
+        if bytes > longest {
+            out.truncate(begun);
+            let failure = too_long("mutation is done, but its answer", bytes, longest);
+            write::mutation_response(out, request, ts, Err(&failure), &[]);
+        }
         self.answers.end(self.floor, Some(request));
     }
 

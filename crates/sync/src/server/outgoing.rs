@@ -34,8 +34,18 @@ impl<I: Clone> Session<I> {
         now.monotonic_ms.saturating_sub(self.heard_ms) >= SILENCE_MS
     }
 
+    /// In how many milliseconds a flush will have something to say even if nothing happens: counted from a flush at
+    /// `now`, so never 0.
+    pub fn next_flush_in(&self, now: Instant) -> u64 {
+        let left = |since: u64, every: u64| {
+            let gone = now.monotonic_ms.saturating_sub(since);
+            if gone < every { every - gone } else { every }
+        };
+        left(self.said_ms, APP_PING_MS).min(left(self.pinged_ms, WS_PING_MS))
+    }
+
     /// Writes what the client may hear now. To be called only when the socket has taken all earlier bytes, so
-    /// that a slow client gets the newest state and not a backlog, and at least every five seconds.
+    /// that a slow client gets the newest state and not a backlog, and when [`Session::next_flush_in`] says.
     pub fn flush(&mut self, now: Instant, sink: &mut impl MessageSink) {
         if matches!(self.phase, Phase::Closed) {
             return;
@@ -103,10 +113,12 @@ impl<I: Clone> Session<I> {
         let expected = 320 + self.queries.size();
         if expected > chunk::CHUNK_BYTES && self.client.takes_chunks() {
             let mut transition = Vec::with_capacity(expected);
-            self.queries.write_transition(start, end, clocks, &mut transition);
+            self.queries.write_transition(start, end, clocks, usize::MAX, &mut transition);
             chunk::write(&transition, sink);
         } else {
-            self.queries.write_transition(start, end, clocks, sink.begin(expected));
+            let longest = self.client.longest_message();
+            let out = sink.begin(expected.min(longest));
+            self.queries.write_transition(start, end, clocks, longest, out);
             sink.end();
         }
         true

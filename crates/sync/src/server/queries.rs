@@ -15,7 +15,7 @@ use crate::client_message::QueryChange;
 use crate::close::Close;
 use crate::message::StateVersion;
 use crate::path::FunctionPath;
-use crate::result::QueryResult;
+use crate::result::{Failure, QueryResult};
 use crate::write::{self, Clocks};
 
 use super::requests::read_call;
@@ -25,6 +25,9 @@ use super::{Effect, SubscriptionId};
 const QUERIES: usize = 16_384;
 /// How many bytes of arguments and journals they may have.
 const QUERY_BYTES: usize = 64 << 20;
+
+/// What a Transition has at most around its results.
+const ENVELOPE: usize = 512;
 
 #[derive(Debug)]
 struct Query {
@@ -212,14 +215,17 @@ impl Queries {
         news.map(|result| result.size() + 1).sum::<usize>() + 48 * self.removed.len()
     }
 
-    /// Appends the Transition that tells the news up to the version of `end`, and takes them as told.
+    /// Appends the Transition that tells the news up to the version of `end`, and takes them as told. News beyond
+    /// `longest` bytes stay for the next Transition; a result that is longer by itself is told as an error.
     pub(super) fn write_transition(
         &mut self,
         start: StateVersion,
         end: StateVersion,
         clocks: Option<Clocks>,
+        longest: usize,
         out: &mut Vec<u8>,
     ) {
+        let room = longest.saturating_sub(ENVELOPE).saturating_add(out.len());
         write::begin_transition(out, start, end);
         let first = out.len();
         let comma = |out: &mut Vec<u8>| {
@@ -246,14 +252,30 @@ impl Queries {
                 return true;
             }
             if let Some(news) = query.news.take() {
-                comma(out);
-                news.write(*id, out);
+                if out.len().saturating_add(news.size()) <= room {
+                    comma(out);
+                    news.write(*id, out);
+                } else if out.len() > first {
+                    query.news = Some(news);
+                    query.listed = true;
+                    return true;
+                } else {
+                    let failure = too_long("result", news.size(), longest);
+                    QueryResult::failed(&failure, &[], news.journal().cloned()).write(*id, out);
+                }
                 query.sent = Some(news);
             }
             false
         });
         write::end_transition(out, clocks);
     }
+}
+
+/// Why a client is not told what its library would refuse.
+pub(super) fn too_long(what: &str, bytes: usize, longest: usize) -> Failure {
+    Failure::new(format!(
+        "The {what} takes {bytes} bytes as JSON, and this client's library refuses messages of more than {longest}"
+    ))
 }
 
 impl Query {

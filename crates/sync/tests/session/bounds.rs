@@ -21,6 +21,48 @@ fn queries_and_their_bytes_are_bounded() {
 }
 
 #[test]
+fn no_message_is_longer_than_the_client_takes() {
+    let long = |mib: usize| format!("\"{}\"", "x".repeat(mib << 20));
+    let mut peer = Peer::new("rust-0.10.4");
+    peer.connect();
+    peer.modify(0, &[0, 1, 2, 3], &[]);
+    let queries = peer.subscribed();
+    let results = [long(30), long(70), long(30), long(30)];
+    let step: Vec<_> = queries.iter().copied().zip(results.iter().map(String::as_str)).collect();
+    peer.step(20, &step);
+    let told = |transition: &serde_json::Value| {
+        assert!(transition.to_string().len() <= 64 << 20);
+        let changes = transition["modifications"].as_array().unwrap().clone();
+        changes
+            .iter()
+            .map(|one| (one["queryId"].as_u64().unwrap(), one["type"] == "QueryUpdated"))
+            .collect::<Vec<_>>()
+    };
+    let first = peer.hear_transition();
+    assert_eq!(told(&first), [(0, true), (2, true)]);
+    let second = peer.hear_transition();
+    assert_eq!(told(&second), [(1, false), (3, true)]);
+    let error = second["modifications"][0]["errorMessage"].as_str().unwrap();
+    assert!(error.contains("refuses messages of more than 67108864"), "{error}");
+    assert!(peer.hear().is_empty());
+    assert_eq!(first["endVersion"], second["startVersion"]);
+    assert_eq!(second["startVersion"], second["endVersion"]);
+
+    peer.mutate(0);
+    assert_eq!(peer.running(), Some(0));
+    peer.session.mutation_finished(0, hull_value::Timestamp(20), Ok(&long(70)), &[]);
+    let answer = peer.hear().remove(0);
+    assert_eq!(answer["success"], false);
+    assert!(answer["result"].as_str().unwrap().starts_with("The mutation is done, but its answer"));
+
+    let mut peer = Peer::connected();
+    peer.modify(0, &[0], &[]);
+    let queries = peer.subscribed();
+    peer.step(20, &[(queries[0], &long(70))]);
+    assert_eq!(peer.hear().len(), 15, "chunks have no such limit");
+}
+
+#[test]
 fn changes_of_one_message_are_bounded() {
     let message = |changes: usize| {
         let mut peer = Peer::connected();

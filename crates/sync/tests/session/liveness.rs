@@ -48,6 +48,32 @@ fn an_app_ping_after_15_seconds_without_a_message() {
 }
 
 #[test]
+fn a_worker_that_sleeps_as_long_as_it_is_told_pings_in_time() {
+    let mut peer = Peer::connected();
+    let (mut app, mut socket) = (Vec::new(), Vec::new());
+    // It wakes up at 5,000; a message goes out at 6,200, in between.
+    let mut wake = 5_000;
+    while wake <= 50_000 {
+        if peer.ms < 6_200 && 6_200 < wake {
+            peer.ms = 6_200;
+            peer.modify(0, &[], &[]);
+            assert_eq!(kinds(&peer.hear()), ["Transition"]);
+        }
+        peer.ms = wake;
+        wake += peer.session.next_flush_in(instant(peer.ms));
+        let pings = peer.pings.len();
+        if !peer.hear().is_empty() {
+            app.push(peer.ms);
+        }
+        if peer.pings.len() > pings {
+            socket.push(peer.ms);
+        }
+    }
+    assert_eq!(app, [21_200, 36_200]);
+    assert_eq!(socket, [5_000, 10_000, 15_000, 20_000, 25_000, 30_000, 35_000, 40_000, 45_000, 50_000]);
+}
+
+#[test]
 fn a_socket_ping_every_5_seconds_and_the_end_after_120_of_silence() {
     let mut peer = Peer::connected();
     while peer.close.is_none() {
