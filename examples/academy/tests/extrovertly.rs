@@ -1,0 +1,236 @@
+//! Every function of the Extrovertly application, called as a frontend does: by its path, with JSON.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use hull::TestApp;
+use hull::prelude::Packed;
+use serde_json::{Value, json};
+
+/// The application, and which of its functions were called.
+struct Called {
+    app: TestApp,
+    paths: RefCell<BTreeSet<String>>,
+}
+
+impl Called {
+    fn new() -> Called {
+        Called { app: TestApp::new(academy::app()).unwrap(), paths: RefCell::default() }
+    }
+
+    fn args(&self, path: &str, args: &Value) -> Packed {
+        self.paths.borrow_mut().insert(path.to_owned());
+        Packed::from_json(&args.to_string()).unwrap()
+    }
+
+    async fn try_mutation(&self, path: &str, args: Value) -> Result<Value, String> {
+        self.app.advance(Duration::from_millis(5));
+        let outcome = self.app.mutation_outcome(path, &self.args(path, &args)).await.unwrap();
+        let json = outcome.result.map_err(|error| match error.data {
+            Some(data) => data.to_json(),
+            None => error.message,
+        })?;
+        Ok(serde_json::from_str(&json).unwrap())
+    }
+
+    async fn mutation(&self, path: &str, args: Value) -> Value {
+        self.try_mutation(path, args).await.unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    async fn query(&self, path: &str, args: Value) -> Value {
+        let outcome = self.app.query_outcome(path, &self.args(path, &args)).await.unwrap();
+        serde_json::from_str(&outcome.value.unwrap_or_else(|error| panic!("{path}: {}", error.message)))
+            .unwrap()
+    }
+
+    /// Creates a document, changes it, and asks for it before and after.
+    async fn create_and_update(&self, module: &str, document: Value, changes: &Value) -> Value {
+        let id = self.mutation(&format!("{module}:create"), document.clone()).await;
+        let get = format!("{module}:get");
+        assert_eq!(fields(&self.query(&get, json!({"id": id})).await), document);
+        assert_eq!(
+            self.mutation(&format!("{module}:update"), with(json!({"id": id}), changes)).await,
+            Value::Null
+        );
+        assert_eq!(fields(&self.query(&get, json!({"id": id})).await), with(document.clone(), changes));
+        let create = format!("{module}:create");
+        let more = with(document.clone(), &json!({"unknown": 1}));
+        let error = self.try_mutation(&create, more).await.unwrap_err();
+        assert!(error.starts_with("ArgumentValidationError: ") && error.contains("unknown"), "{error}");
+        let (dropped, _) = document.as_object().unwrap().iter().next().unwrap();
+        let mut less = document.clone();
+        less.as_object_mut().unwrap().remove(dropped);
+        let error = self.try_mutation(&create, less).await.unwrap_err();
+        assert!(error.starts_with("ArgumentValidationError: ") && error.contains(dropped), "{error}");
+        id
+    }
+
+    /// Removes a document: it is gone, and neither removed nor changed again.
+    async fn remove(&self, module: &str, id: &Value) {
+        self.mutation(&format!("{module}:remove"), json!({"id": id})).await;
+        assert_eq!(self.query(&format!("{module}:get"), json!({"id": id})).await, Value::Null);
+        for function in ["remove", "update"] {
+            let path = format!("{module}:{function}");
+            let error = self.try_mutation(&path, json!({"id": id})).await.unwrap_err();
+            assert!(error.contains("NotFound") && error.contains(id.as_str().unwrap()), "{path}: {error}");
+        }
+    }
+}
+
+/// An object with the fields of another added.
+fn with(mut object: Value, more: &Value) -> Value {
+    object.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    object
+}
+
+/// A document without its system fields.
+fn fields(document: &Value) -> Value {
+    let mut document = document.clone();
+    let object = document.as_object_mut().unwrap();
+    assert!(object.remove("_id").is_some() && object.remove("_creationTime").is_some());
+    document
+}
+
+fn ids(documents: &Value) -> Vec<Value> {
+    documents.as_array().unwrap().iter().map(|document| document["_id"].clone()).collect()
+}
+
+fn user(name: &str) -> Value {
+    json!({"email": format!("{name}@example.com"), "username": name, "firstName": name})
+}
+
+fn entry(user: &Value, content: &str) -> Value {
+    json!({"content": content, "userId": user, "mood": "calm", "isPrivate": true})
+}
+
+fn mission(title: &str, difficulty: &str, category: &str) -> Value {
+    json!({"title": title, "description": "d", "difficulty": difficulty, "category": category, "points": 10, "isActive": true})
+}
+
+#[tokio::test]
+async fn the_functions_that_the_document_writes_out_do_what_it_says() {
+    let app = Called::new();
+    let ada = app.mutation("users:createUser", user("ada")).await;
+    assert!(ada.is_string(), "it returns the id: {ada}");
+    let starting = json!({"isActive": true, "confidenceLevel": 3, "totalPoints": 0, "streakDays": 0, "longestStreak": 0});
+    assert_eq!(fields(&app.query("users:get", json!({"id": ada})).await), with(user("ada"), &starting));
+    let ben = app.mutation("users:createUser", with(user("ben"), &json!({"lastName": "C"}))).await;
+    assert_eq!(app.query("users:get", json!({"id": ben})).await["lastName"], "C");
+    let error =
+        app.try_mutation("users:createUser", json!({"email": "x", "username": "x"})).await.unwrap_err();
+    assert!(error.starts_with("ArgumentValidationError: ") && error.contains("firstName"), "{error}");
+
+    let mut entries = Vec::new();
+    for content in ["first", "second", "third"] {
+        entries.push(app.mutation("journalEntries:create", entry(&ada, content)).await);
+    }
+    app.mutation("journalEntries:create", entry(&ben, "other")).await;
+    let found = app.query("journalEntries:getUserJournalEntries", json!({"userId": ada})).await;
+    entries.reverse();
+    assert_eq!(ids(&found), entries, "newest first");
+    assert_eq!(fields(&found[0]), entry(&ada, "third"));
+
+    let mission = app.mutation("missions:create", mission("Say hello", "beginner", "c")).await;
+    let pair = json!({"userId": ada, "missionId": mission});
+    let assigned = app.mutation("userMissions:assignMission", pair.clone()).await;
+    let found = app.query("userMissions:get", json!({"id": assigned})).await;
+    let at = found["assignedAt"].as_f64().unwrap();
+    assert_eq!(found["_creationTime"].as_f64().unwrap().floor(), at, "the time of the call");
+    assert_eq!(fields(&found), with(pair, &json!({"status": "assigned", "assignedAt": at as u64})));
+    let wrong = json!({"userId": mission, "missionId": mission});
+    let error = app.try_mutation("userMissions:assignMission", wrong).await.unwrap_err();
+    assert!(error.starts_with("ArgumentValidationError: ") && error.contains(".userId"), "{error}");
+}
+
+#[tokio::test]
+async fn every_function_does_what_its_name_says() {
+    let app = Called::new();
+    let document = with(
+        user("ada"),
+        &json!({"isActive": true, "confidenceLevel": 4.5, "totalPoints": 150, "streakDays": 7, "longestStreak": 14}),
+    );
+    let changes =
+        json!({"email": "new@example.com", "lastName": "L", "confidenceLevel": 5, "isActive": false});
+    let ada = app.create_and_update("users", document, &changes).await;
+    let ben = app.mutation("users:createUser", user("ben")).await;
+    let found = app.query("users:getByEmail", json!({"email": "new@example.com"})).await;
+    assert_eq!(found["_id"], ada);
+    assert_eq!(app.query("users:getByUsername", json!({"username": "ben"})).await["_id"], ben);
+    assert_eq!(app.query("users:getByUsername", json!({"username": "nobody"})).await, Value::Null);
+    assert_eq!(ids(&app.query("users:list", json!({})).await), [ben.clone(), ada.clone()]);
+    assert_eq!(ids(&app.query("users:list", json!({"limit": 1})).await), [ben.clone()]);
+
+    let document = json!({"userId": ada, "socialGoals": ["a", "b"], "comfortLevels": {"crowds": [1, null]}});
+    let id = app.mutation("userProfiles:create", document.clone()).await;
+    assert_eq!(fields(&app.query("userProfiles:get", json!({"id": id})).await), document);
+    let changes = json!({"bio": "b", "interests": [], "comfortLevels": 7});
+    app.mutation("userProfiles:update", with(json!({"id": id}), &changes)).await;
+    let found = app.query("userProfiles:getByUser", json!({"userId": ada})).await;
+    assert_eq!(fields(&found), with(document, &changes));
+    assert_eq!(app.query("userProfiles:getByUser", json!({"userId": ben})).await, Value::Null);
+    assert_eq!(ids(&app.query("userProfiles:list", json!({})).await), [id.clone()]);
+    app.remove("userProfiles", &id).await;
+
+    let changes = json!({"mood": "glad", "tags": ["t"], "isPrivate": false, "wordCount": 2});
+    let first = app.create_and_update("journalEntries", entry(&ada, "first"), &changes).await;
+    let second = app.mutation("journalEntries:create", entry(&ben, "second")).await;
+    assert_eq!(ids(&app.query("journalEntries:list", json!({})).await), [second.clone(), first.clone()]);
+    assert_eq!(ids(&app.query("journalEntries:listByMood", json!({"mood": "glad"})).await), [first.clone()]);
+    let of_ada = app.query("journalEntries:getUserJournalEntries", json!({"userId": ada})).await;
+    assert_eq!(ids(&of_ada), [first.clone()]);
+    app.remove("journalEntries", &second).await;
+
+    let changes = json!({"title": "u", "tips": [], "requirements": {"age": 3}, "timeEstimate": "1 h"});
+    let easy = app.create_and_update("missions", mission("t", "beginner", "x"), &changes).await;
+    let hard = app.mutation("missions:create", mission("h", "advanced", "x")).await;
+    for (filter, expected) in [
+        (json!({}), vec![&easy, &hard]),
+        (json!({"difficulty": "advanced"}), vec![&hard]),
+        (json!({"category": "x"}), vec![&easy, &hard]),
+        (json!({"category": "x", "difficulty": "beginner"}), vec![&easy]),
+        (json!({"category": "y", "difficulty": "beginner"}), vec![]),
+    ] {
+        let found = ids(&app.query("missions:list", filter.clone()).await);
+        assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{filter}");
+    }
+    let error = app.try_mutation("missions:create", mission("t", "impossible", "x")).await.unwrap_err();
+    assert!(error.starts_with("ArgumentValidationError: ") && error.contains(".difficulty"), "{error}");
+
+    let document = json!({"assignedAt": 5, "userId": ada, "missionId": easy, "status": "assigned"});
+    let changes = json!({"notes": "n", "difficultyRating": 2, "satisfactionRating": 5});
+    let taken = app.create_and_update("userMissions", document, &changes).await;
+    let other = json!({"userId": ben, "missionId": easy});
+    let other = app.mutation("userMissions:assignMission", other).await;
+    for status in ["in_progress", "completed", "completed"] {
+        app.mutation("userMissions:setStatus", json!({"id": taken, "status": status})).await;
+    }
+    let found = app.query("userMissions:get", json!({"id": taken})).await;
+    assert_eq!(found["status"], "completed");
+    assert!(found["startedAt"].as_f64() < found["completedAt"].as_f64(), "{found}");
+    assert_eq!(app.query("users:get", json!({"id": ada})).await["totalPoints"], 160, "points come once");
+    let list = |args| async { ids(&app.query("userMissions:list", args).await) };
+    assert_eq!(list(json!({"userId": ada})).await, [taken.clone()]);
+    assert_eq!(list(json!({"userId": ada, "status": "completed"})).await, [taken.clone()]);
+    assert!(list(json!({"userId": ada, "status": "skipped"})).await.is_empty());
+    let of_mission = app.query("userMissions:listByMission", json!({"missionId": easy})).await;
+    assert_eq!(ids(&of_mission), [taken.clone(), other.clone()]);
+    app.remove("userMissions", &other).await;
+
+    app.remove("missions", &hard).await;
+    app.remove("users", &ada).await;
+    for (path, id) in [("journalEntries:get", &first), ("userMissions:get", &taken)] {
+        assert_eq!(
+            app.query(path, json!({"id": id})).await,
+            Value::Null,
+            "what belonged to the user is gone"
+        );
+    }
+
+    let registry = app.app.runner().registry();
+    let all: BTreeSet<String> =
+        registry.functions().into_iter().map(|function| function.path().to_string()).collect();
+    assert_eq!(*app.paths.borrow(), all, "each function was called");
+}
