@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 
 use crate::admin::{AdminError, KeyStore};
 use crate::connection::instant;
-use crate::data;
+use crate::data::{self, Opener};
 use crate::http::{ApiError, Credentials, without_type};
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -120,10 +120,11 @@ impl Backend {
     /// Opens the data, applies the application's tables and builds what indexes need; blocks until that is done.
     pub(crate) fn open(
         app: App,
+        opener: Opener,
         settings: &Settings,
         runtime: tokio::runtime::Handle,
     ) -> Result<Arc<Backend>, StartError> {
-        let engine = data::open(settings)?;
+        let engine = opener(settings)?;
         engine.apply_schema(app.tables(), &mut |progress| say(&data::describe(&progress)))?;
         let registry = Arc::new(Registry::new(app)?);
         let runner = Runner::new(engine.clone(), registry, RandomState::new().hash_one(0));
@@ -150,6 +151,10 @@ impl Backend {
     /// The newest timestamp whose results have reached the live queries.
     pub(crate) fn durable(&self) -> Timestamp {
         self.live.durable()
+    }
+
+    pub(crate) fn runner(&self) -> &Runner {
+        &self.runner
     }
 
     pub(crate) fn engine(&self) -> &Engine {

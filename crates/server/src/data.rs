@@ -4,8 +4,17 @@ use hull_engine::{DirOptions, Engine, OpenError, Progress};
 
 use crate::settings::{Durability, Settings};
 
+/// What opens the engine when a server starts.
+pub(crate) type Opener = Box<dyn FnOnce(&Settings) -> Result<Engine, OpenError> + Send>;
+
 /// Opens the engine on the directory of the settings.
 pub(crate) fn open(settings: &Settings) -> Result<Engine, OpenError> {
+    let path = &settings.data_dir;
+    if path.exists() && !path.is_dir() {
+        let why = "this is a file; choose a directory with --data-dir";
+        let error = std::io::Error::new(std::io::ErrorKind::NotADirectory, why);
+        return Err(OpenError::Io { directory: path.display().to_string(), error });
+    }
     let durability = match settings.durability {
         Durability::Strict => hull_engine::log::Durability::Strict,
         Durability::Relaxed => hull_engine::log::Durability::Relaxed,
@@ -15,7 +24,7 @@ pub(crate) fn open(settings: &Settings) -> Result<Engine, OpenError> {
         durability,
         wrap_storage: Some(hull_functions::blocking_storage),
     };
-    Engine::open_dir(&settings.data_dir, options)
+    Engine::open_dir(path, options)
 }
 
 /// What the terminal says while tables and indexes are prepared.

@@ -9,10 +9,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
+use hull_engine::{Engine, OpenError};
 use hull_functions::App;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::control::Request;
+use crate::data::{self, Opener};
 use crate::page::Page;
 use crate::sample::{Caller, Loader};
 use crate::server::{ServeError, Server};
@@ -32,14 +34,15 @@ use crate::{admin, logs, watch};
 /// ```
 #[must_use = "a server does nothing until it is awaited or run"]
 pub struct Serve {
-    app: App,
-    page: Page,
-    sample: Option<Loader>,
+    pub(crate) app: App,
+    pub(crate) page: Page,
+    pub(crate) sample: Option<Loader>,
+    pub(crate) opener: Opener,
 }
 
 /// What serves an application: awaited, or [`run`](Serve::run) where there is no runtime.
 pub fn serve(app: App) -> Serve {
-    Serve { app, page: Page::new("Hull"), sample: None }
+    Serve { app, page: Page::new("Hull"), sample: None, opener: Box::new(data::open) }
 }
 
 /// Serves an application on a runtime of its own: all that `fn main` needs.
@@ -71,6 +74,15 @@ impl Serve {
         self
     }
 
+    /// Opens the data in another way than from the directory of the settings, as a test does that puts faults below it.
+    pub fn opened_by(
+        mut self,
+        open: impl FnOnce(&Settings) -> Result<Engine, OpenError> + Send + 'static,
+    ) -> Serve {
+        self.opener = Box::new(open);
+        self
+    }
+
     /// Does what the command line says, on a runtime of its own.
     pub fn run(self) -> ExitCode {
         match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -81,7 +93,7 @@ impl Serve {
 
     /// Starts a server with settings given by hand instead of the command line.
     pub async fn start(self, settings: Settings) -> Result<Server, ServeError> {
-        Server::launch(self.app, self.page, self.sample, settings).await
+        Server::launch(self, settings).await
     }
 
     async fn obey(self, line: CommandLine) -> Result<(), Box<dyn std::error::Error>> {

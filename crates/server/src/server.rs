@@ -9,19 +9,26 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hull_functions::App;
+use hull_functions::{App, SessionSweep};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::backend::{Backend, StartError};
 use crate::control::{ControlSocket, Reply, Request};
-use crate::page::Page;
+use crate::data::Opener;
 use crate::sample::Loader;
+use crate::serve::{Serve, serve};
 use crate::settings::Settings;
 use crate::state::Shared;
 use crate::{admin, http, limits, listener};
 
 /// How long open connections have, at a stop, to take their last answers.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
+
+/// How often the records of idle sessions are looked for, how many sessions at a time, and the pause between.
+const SWEEP_EVERY: Duration = Duration::from_secs(6 * 60 * 60);
+const SWEEP_SESSIONS: usize = 64;
+const SWEEP_PAUSE: Duration = Duration::from_millis(20);
 
 /// Why a server does not run, or has ended.
 #[derive(Debug, thiserror::Error)]
@@ -61,21 +68,18 @@ pub struct Server {
     backend: Option<Arc<Backend>>,
     control: Option<JoinHandle<()>>,
     watching: Option<JoinHandle<()>>,
+    sweeping: Option<JoinHandle<()>>,
     suggested: Option<(String, String)>,
 }
 
 impl Server {
     /// Starts a server for an application; [`Server::ready`] says when it serves. Port 0 takes any free port.
     pub async fn start(app: App, settings: Settings) -> Result<Server, ServeError> {
-        Server::launch(app, Page::new("Hull"), None, settings).await
+        serve(app).start(settings).await
     }
 
-    pub(crate) async fn launch(
-        app: App,
-        page: Page,
-        sample: Option<Loader>,
-        settings: Settings,
-    ) -> Result<Server, ServeError> {
+    pub(crate) async fn launch(serve: Serve, settings: Settings) -> Result<Server, ServeError> {
+        let Serve { app, page, sample, opener } = serve;
         let page_settings = page.settings().map_err(ServeError::Page)?;
         if let Some(files) = limits::raise_open_files() {
             tracing::debug!(files, "the limit of open files");
@@ -87,7 +91,7 @@ impl Server {
         let shared = Shared::new();
         let router = http::router(Arc::clone(&shared), page_settings);
         let listening = tokio::spawn(listener::serve(listener, router, shared.stopping()));
-        let preparing = tokio::spawn(prepare(Arc::clone(&shared), app, sample, settings));
+        let preparing = tokio::spawn(prepare(Arc::clone(&shared), app, sample, opener, settings));
         Ok(Server {
             shared,
             address,
@@ -96,6 +100,7 @@ impl Server {
             backend: None,
             control: None,
             watching: None,
+            sweeping: None,
             suggested: page.suggested_query(),
         })
     }
@@ -108,6 +113,7 @@ impl Server {
             let backend = prepared??;
             self.control = open_control(&backend);
             self.watching = Some(tokio::spawn(watch_log(Arc::clone(&self.shared), Arc::clone(&backend))));
+            self.sweeping = Some(tokio::spawn(sweep_sessions(Arc::clone(&backend), self.shared.stopping())));
             self.backend = Some(backend);
         }
         Ok(())
@@ -185,6 +191,10 @@ impl Server {
             // Aborted is what it is meant to be.
             let _ = part.await;
         }
+        if let Some(sweeping) = self.sweeping.take() {
+            // Not in the middle of a step, which holds the engine.
+            sweeping.await?;
+        }
         if let Some(preparing) = self.preparing.take() {
             self.backend = Some(preparing.await??);
         }
@@ -200,14 +210,19 @@ async fn prepare(
     shared: Arc<Shared>,
     app: App,
     sample: Option<Loader>,
+    opener: Opener,
     settings: Settings,
 ) -> Result<Arc<Backend>, ServeError> {
     let no_sample = settings.no_sample;
     let runtime = tokio::runtime::Handle::current();
-    let backend = tokio::task::spawn_blocking(move || Backend::open(app, &settings, runtime)).await??;
+    let backend =
+        tokio::task::spawn_blocking(move || Backend::open(app, opener, &settings, runtime)).await??;
     if let Some(loader) = sample {
         loader.fill(&backend, no_sample).await.map_err(StartError::from)?;
     }
+    // Queries read what is durable: the tables and indexes must be.
+    let prepared = backend.engine().ordered();
+    backend.wait_durable(prepared).await.map_err(|error| StartError::LogFailed(error.to_string()))?;
     shared.set_ready(Arc::clone(&backend));
     Ok(backend)
 }
@@ -216,6 +231,42 @@ async fn prepare(
 async fn watch_log(shared: Arc<Shared>, backend: Arc<Backend>) {
     backend.failed().await;
     shared.fail("a write to it failed".to_owned());
+}
+
+/// Removes, a few at a time, what sessions that have been idle for two weeks left for replays.
+async fn sweep_sessions(backend: Arc<Backend>, mut stop: watch::Receiver<bool>) {
+    loop {
+        let mut sweep = SessionSweep::default();
+        loop {
+            let runner = backend.runner().clone();
+            let step = tokio::task::spawn_blocking(move || {
+                let more = runner.sweep_sessions(&mut sweep, SWEEP_SESSIONS);
+                (sweep, more)
+            });
+            let Ok((stepped, more)) = step.await else { return };
+            sweep = stepped;
+            match more {
+                Ok(true) if stopped_within(SWEEP_PAUSE, &mut stop).await => return,
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "the records of idle sessions could not be swept; later again");
+                    break;
+                }
+            }
+        }
+        if sweep.removed() > 0 {
+            tracing::info!(records = sweep.removed(), "the records of idle sessions are removed");
+        }
+        if stopped_within(SWEEP_EVERY, &mut stop).await {
+            return;
+        }
+    }
+}
+
+/// Waits so long, or until the server stops; whether it does.
+async fn stopped_within(time: Duration, stop: &mut watch::Receiver<bool>) -> bool {
+    tokio::time::timeout(time, stop.wait_for(|stop| *stop)).await.is_ok()
 }
 
 fn open_control(backend: &Arc<Backend>) -> Option<JoinHandle<()>> {

@@ -116,7 +116,7 @@ pub struct Settings {
     #[arg(long, env = "HULL_DATA_DIR", default_value = "./hull-data", value_name = "DIR")]
     pub data_dir: PathBuf,
     /// Memory for data: 512MiB, 4GiB, or bytes
-    #[arg(long, env = "HULL_MEMORY_BUDGET", default_value = "1GiB", value_name = "SIZE")]
+    #[arg(long, env = "HULL_MEMORY_BUDGET", default_value = "1GiB", value_name = "SIZE", value_parser = budget)]
     pub memory_budget: ByteSize,
     /// When a commit is answered: strict, once it is synced to disk; relaxed, once the operating system has it
     /// (synced at least every 50 ms: killing the process loses nothing, losing power may lose the last moment)
@@ -167,6 +167,18 @@ const UNITS: [(&str, u64); 9] = [
     ("kb", 1_000),
     ("b", 1),
 ];
+
+/// The least memory that a server can keep its working data in.
+const LEAST_BUDGET: ByteSize = ByteSize(16 << 20);
+
+/// Reads a memory budget that a server can work with.
+fn budget(text: &str) -> Result<ByteSize, String> {
+    let size: ByteSize = text.parse().map_err(|error: ByteSizeError| error.to_string())?;
+    if size.0 < LEAST_BUDGET.0 {
+        return Err(format!("{size} is too little; give at least {LEAST_BUDGET}"));
+    }
+    Ok(size)
+}
 
 /// A size that can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -236,6 +248,13 @@ mod tests {
         assert!(matches!(line.command, Some(Command::Keys(_))));
         let line = CommandLine::parse_from(["server", "watch", "a:b", "{}", "--url", "http://h"]);
         assert!(matches!(line.command, Some(Command::Watch(WatchCommand { path, .. })) if path == "a:b"));
+    }
+
+    #[test]
+    fn a_budget_is_enough_to_work_with() {
+        assert_eq!(budget("16MiB"), Ok(ByteSize(16 << 20)));
+        assert_eq!(budget("512").unwrap_err(), "512 is too little; give at least 16MiB");
+        assert!(CommandLine::try_parse_from(["server", "--memory-budget", "5"]).is_err());
     }
 
     #[test]

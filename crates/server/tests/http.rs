@@ -100,8 +100,12 @@ async fn queries_come_by_url_and_by_path() {
     assert_eq!(reply["status"], "success");
     let reply = server.post("/api/run/notes", json!({"args": {}})).await;
     assert_eq!((reply.status, reply.code().as_str()), (400, "MissingIdentifier"));
+    let reply = server.post("/api/run/", json!({"args": {}})).await;
+    assert_eq!((reply.status, reply.code().as_str()), (400, "MissingIdentifier"));
     let reply = server.get("/api/query").await;
     assert_eq!((reply.status, reply.code().as_str()), (400, "MissingPath"));
+    let reply = server.get("/api/query?path=notes:int&path=notes:int").await;
+    assert_eq!((reply.status, reply.code().as_str()), (400, "BadQueryString"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,6 +127,12 @@ async fn a_query_can_be_asked_at_a_timestamp_and_in_a_batch() {
         reply.code();
     }
     let future = json!({"path": "notes:int", "args": {}, "ts": "/////////38="});
+    assert!(server.post("/api/query_at_ts", future.clone()).await.status >= 400);
+    // Also when its result is at hand and still holds.
+    assert_eq!(
+        server.post("/api/query", json!({"path": "notes:int", "args": {}})).await.json()["value"],
+        "7"
+    );
     assert!(server.post("/api/query_at_ts", future).await.status >= 400);
 }
 

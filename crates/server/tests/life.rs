@@ -71,6 +71,17 @@ async fn a_directory_can_be_left_empty_for_good() {
     assert_eq!(notes(&Running { server, directory }, "sample").await, 0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_no_data_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    std::fs::write(&file, "not a directory").unwrap();
+    let settings = Settings { data_dir: file.clone(), ..settings(&directory) };
+    let mut server = Server::start(app(), settings).await.unwrap();
+    let error = server.ready().await.unwrap_err().to_string();
+    assert!(error.contains(&file.display().to_string()) && error.contains("--data-dir"), "{error}");
+}
+
 fn ask(directory: &Path, request: &str) -> serde_json::Value {
     let mut stream = UnixStream::connect(directory.join("control.sock")).unwrap();
     stream.write_all(format!("{request}\n").as_bytes()).unwrap();

@@ -42,6 +42,12 @@ impl FromRequest<std::sync::Arc<Shared>> for Body {
 impl Body {
     /// Reads the body as JSON.
     pub(super) fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, ApiError> {
+        if self.0.is_empty() {
+            return Err(ApiError::bad_request(
+                "BadJsonBody",
+                "The request has no body; this address wants JSON.",
+            ));
+        }
         serde_json::from_slice(&self.0)
             .map_err(|error| ApiError::bad_request("BadJsonBody", format!("The request's body: {error}.")))
     }

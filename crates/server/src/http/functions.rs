@@ -6,7 +6,8 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::{FromRequestParts, Query, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use hull_functions::Identity;
 use hull_model::FunctionKind;
@@ -34,6 +35,17 @@ pub(super) struct Parameters {
     format: Option<String>,
 }
 
+impl FromRequestParts<Arc<Shared>> for Parameters {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Shared>) -> Result<Parameters, ApiError> {
+        match Query::try_from_uri(&parts.uri) {
+            Ok(Query(parameters)) => Ok(parameters),
+            Err(error) => Err(ApiError::bad_request("BadQueryString", format!("{}.", error.body_text()))),
+        }
+    }
+}
+
 fn caller(shared: &Shared, headers: &HeaderMap, parameters: &Parameters) -> Result<Identity, ApiError> {
     shared.ready()?.identity(&Credentials::read(headers, parameters.admin_key.as_deref())?)
 }
@@ -41,7 +53,7 @@ fn caller(shared: &Shared, headers: &HeaderMap, parameters: &Parameters) -> Resu
 /// `POST /api/query`
 pub(super) async fn query(
     State(shared): State<Arc<Shared>>,
-    Query(parameters): Query<Parameters>,
+    parameters: Parameters,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -52,7 +64,7 @@ pub(super) async fn query(
 /// `GET /api/query?path=&args=&format=`
 pub(super) async fn query_of_url(
     State(shared): State<Arc<Shared>>,
-    Query(parameters): Query<Parameters>,
+    parameters: Parameters,
     headers: HeaderMap,
 ) -> Response {
     let identity = caller(&shared, &headers, &parameters)?;
@@ -64,7 +76,7 @@ pub(super) async fn query_of_url(
 /// `POST /api/mutation`
 pub(super) async fn mutation(
     State(shared): State<Arc<Shared>>,
-    Query(parameters): Query<Parameters>,
+    parameters: Parameters,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -75,7 +87,7 @@ pub(super) async fn mutation(
 /// `POST /api/action`: there are none yet, so none is found.
 pub(super) async fn action(
     State(shared): State<Arc<Shared>>,
-    Query(parameters): Query<Parameters>,
+    parameters: Parameters,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -92,7 +104,7 @@ pub(super) async fn query_ts(State(shared): State<Arc<Shared>>) -> Response {
 /// `POST /api/query_at_ts`
 pub(super) async fn query_at_ts(
     State(shared): State<Arc<Shared>>,
-    Query(parameters): Query<Parameters>,
+    parameters: Parameters,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -107,7 +119,7 @@ pub(super) async fn query_at_ts(
 /// `POST /api/query_batch`: all at one timestamp.
 pub(super) async fn query_batch(
     State(shared): State<Arc<Shared>>,
-    Query(parameters): Query<Parameters>,
+    parameters: Parameters,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -129,7 +141,7 @@ pub(super) async fn query_batch(
 /// `POST /api/function`: a function of any type, for admins.
 pub(super) async fn any_function(
     State(shared): State<Arc<Shared>>,
-    Query(parameters): Query<Parameters>,
+    parameters: Parameters,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -146,7 +158,7 @@ pub(super) async fn any_function(
 /// `POST /api/run/dir/module/function`
 pub(super) async fn run(
     State(shared): State<Arc<Shared>>,
-    Query(parameters): Query<Parameters>,
+    parameters: Parameters,
     uri: Uri,
     headers: HeaderMap,
     body: Body,

@@ -44,6 +44,7 @@ pub(crate) fn router(shared: Arc<Shared>, page_settings: String) -> Router {
         .route("/api/query_at_ts", post(functions::query_at_ts))
         .route("/api/query_batch", post(functions::query_batch))
         .route("/api/function", post(functions::any_function))
+        .route("/api/run/", post(functions::run))
         .route("/api/run/{*path}", post(functions::run))
         .route("/api/debug_event", post(ops::debug_event))
         .route("/api/storage/{*path}", any(ops::storage))
