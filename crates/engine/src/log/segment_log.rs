@@ -274,12 +274,16 @@ impl CommitLog for SegmentLog {
             return Err(AppendError::HeadMoved(state.head));
         }
         let length = (state.open.len() + RECORD_HEADER + record.len()) as u64;
-        if state.disk_full && length.next_multiple_of(SECTOR) > state.room {
-            if !shared.has_space(state.next_size) {
+        if length.next_multiple_of(SECTOR) > state.room {
+            // Asked here, and not only where files are prepared: that thread may lag behind, and what is accepted
+            // must find its place.
+            let full = !shared.has_space(state.next_size);
+            if std::mem::replace(&mut state.disk_full, full) != full {
+                shared.prepare.notify_all();
+            }
+            if full {
                 return Err(AppendError::DiskFull);
             }
-            state.disk_full = false;
-            shared.prepare.notify_all();
         }
         group::push(&mut state.open, timestamp, record);
         state.open_count += 1;
