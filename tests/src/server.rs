@@ -72,6 +72,18 @@ impl Server {
         std::fs::read_to_string(self.log_file()).unwrap_or_default()
     }
 
+    /// What it printed, once that holds `word`: it may answer a moment before it has printed its greeting.
+    pub fn log_with(&self, word: &str) -> String {
+        let start = Instant::now();
+        loop {
+            let log = self.log();
+            if log.contains(word) || start.elapsed() > Duration::from_secs(30) {
+                return log;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     fn log_file(&self) -> PathBuf {
         self.directory.path().join("log")
     }

@@ -21,7 +21,7 @@ fn help_explains_every_setting() {
 #[test]
 fn it_says_where_it_is_and_what_to_do_next() {
     let server = Server::start();
-    let log = server.log();
+    let log = server.log_with("Ctrl-C");
     for word in [server.url(), server.data().display().to_string(), "keys create".to_owned()] {
         assert!(log.contains(&word), "no {word} in\n{log}");
     }
