@@ -161,7 +161,7 @@ async fn every_function_does_what_its_name_says() {
     assert_eq!(app.query("users:getByUsername", json!({"username": "ben"})).await["_id"], ben);
     assert_eq!(app.query("users:getByUsername", json!({"username": "nobody"})).await, Value::Null);
     assert_eq!(ids(&app.query("users:list", json!({})).await), [ben.clone(), ada.clone()]);
-    assert_eq!(ids(&app.query("users:list", json!({"limit": 1})).await), [ben.clone()]);
+    assert_eq!(ids(&app.query("users:list", json!({"limit": 1})).await), std::slice::from_ref(&ben));
 
     let document = json!({"userId": ada, "socialGoals": ["a", "b"], "comfortLevels": {"crowds": [1, null]}});
     let id = app.mutation("userProfiles:create", document.clone()).await;
@@ -171,16 +171,19 @@ async fn every_function_does_what_its_name_says() {
     let found = app.query("userProfiles:getByUser", json!({"userId": ada})).await;
     assert_eq!(fields(&found), with(document, &changes));
     assert_eq!(app.query("userProfiles:getByUser", json!({"userId": ben})).await, Value::Null);
-    assert_eq!(ids(&app.query("userProfiles:list", json!({})).await), [id.clone()]);
+    assert_eq!(ids(&app.query("userProfiles:list", json!({})).await), std::slice::from_ref(&id));
     app.remove("userProfiles", &id).await;
 
     let changes = json!({"mood": "glad", "tags": ["t"], "isPrivate": false, "wordCount": 2});
     let first = app.create_and_update("journalEntries", entry(&ada, "first"), &changes).await;
     let second = app.mutation("journalEntries:create", entry(&ben, "second")).await;
     assert_eq!(ids(&app.query("journalEntries:list", json!({})).await), [second.clone(), first.clone()]);
-    assert_eq!(ids(&app.query("journalEntries:listByMood", json!({"mood": "glad"})).await), [first.clone()]);
+    assert_eq!(
+        ids(&app.query("journalEntries:listByMood", json!({"mood": "glad"})).await),
+        std::slice::from_ref(&first)
+    );
     let of_ada = app.query("journalEntries:getUserJournalEntries", json!({"userId": ada})).await;
-    assert_eq!(ids(&of_ada), [first.clone()]);
+    assert_eq!(ids(&of_ada), std::slice::from_ref(&first));
     app.remove("journalEntries", &second).await;
 
     let changes = json!({"title": "u", "tips": [], "requirements": {"age": 3}, "timeEstimate": "1 h"});
@@ -212,8 +215,8 @@ async fn every_function_does_what_its_name_says() {
     assert!(found["startedAt"].as_f64() < found["completedAt"].as_f64(), "{found}");
     assert_eq!(app.query("users:get", json!({"id": ada})).await["totalPoints"], 160, "points come once");
     let list = |args| async { ids(&app.query("userMissions:list", args).await) };
-    assert_eq!(list(json!({"userId": ada})).await, [taken.clone()]);
-    assert_eq!(list(json!({"userId": ada, "status": "completed"})).await, [taken.clone()]);
+    assert_eq!(list(json!({"userId": ada})).await, std::slice::from_ref(&taken));
+    assert_eq!(list(json!({"userId": ada, "status": "completed"})).await, std::slice::from_ref(&taken));
     assert!(list(json!({"userId": ada, "status": "skipped"})).await.is_empty());
     let of_mission = app.query("userMissions:listByMission", json!({"missionId": easy})).await;
     assert_eq!(ids(&of_mission), [taken.clone(), other.clone()]);
