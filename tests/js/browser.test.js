@@ -46,6 +46,31 @@ test("the server's own page", { timeout: 120_000 }, async () => {
   }
 });
 
+test("the chat's own page", { timeout: 120_000 }, async () => {
+  const chat = await Server.start("chat", []);
+  try {
+    const [ada, bo] = [await openPage(browser, chat.url), await openPage(browser, chat.url)];
+    const say = async (page, author, body) => {
+      await page.locator("[name=author]").fill(author);
+      await page.locator("[name=body]").fill(body);
+      await page.locator("#say button").click();
+    };
+    await say(ada, "Ada", "Is anybody here?");
+    await bo.locator("#messages li", { hasText: "Ada Is anybody here?" }).waitFor();
+    await bo.locator("#room").fill("tea");
+    await bo.locator("#room").press("Tab");
+    await bo.locator("#messages:empty").waitFor({ state: "attached" });
+    await say(bo, "Bo", "<b>Yes</b>");
+    await bo.locator("#messages li", { hasText: "Bo <b>Yes</b>" }).waitFor();
+    assert.equal(await ada.locator("#messages li").count(), 1, "the other room is not shown");
+    await say(bo, "Bo", "   ");
+    await bo.locator("#error", { hasText: "1 to 2,000 characters" }).waitFor();
+    assert.deepEqual([...ada.problems, ...bo.problems], []);
+  } finally {
+    await chat.stop();
+  }
+});
+
 test("the official browser bundle from the npm package", { timeout: 120_000 }, async () => {
   const bundle = await readFile(new URL("./node_modules/convex/dist/browser.bundle.js", import.meta.url));
   const html = `<!doctype html><meta charset="utf-8"><title>Missions</title><link rel="icon" href="data:,">

@@ -21,6 +21,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hull", &["hull-value", "hull-model", "hull-functions", "hull-server"]),
     ("schema", &["hull-value", "hull-model"]),
     ("academy", &["hull", "schema"]),
+    ("chat", &["hull"]),
+    ("embedded", &["hull"]),
     ("tests", &["hull"]),
     ("benches", &["hull", "hull-engine", "hull-value"]),
 ];

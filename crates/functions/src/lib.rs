@@ -6,8 +6,10 @@
 
 mod app;
 mod blocking;
+mod calls;
 mod context;
 mod db;
+mod embedded;
 mod error;
 mod identity;
 mod live;
@@ -30,6 +32,7 @@ pub use db::{
     Conditions, DatabaseReader, DatabaseWriter, Documents, EvalError, Expression, Order, Query,
     TableDocuments, TableQuery, TableReader, TableWriter, field, literal, undefined,
 };
+pub use embedded::{Embedded, EmbeddedError, Subscription};
 pub use error::{ConvexError, Error, FunctionError, Result};
 pub use identity::{Identity, UserIdentity};
 pub use live::{CACHE_BYTES, LiveMetrics, LiveQueries, LiveSession, QueryKey, Rerun, Step};

@@ -12,6 +12,7 @@ use hull_value::{Decode, Encode, Packed, Timestamp, Value};
 use thiserror::Error as ThisError;
 
 use crate::app::App;
+use crate::calls::{decode, packed, path_of, system};
 use crate::error::FunctionError;
 use crate::identity::Identity;
 use crate::live::{CACHE_BYTES, LiveQueries, LiveSession, Step};
@@ -193,8 +194,7 @@ impl TestApp {
     }
 
     fn path<F: Function>(&self) -> Result<String, FunctionError> {
-        let function = self.runner.registry().by_type(std::any::TypeId::of::<F>(), F::NAME);
-        function.map(|function| function.path().to_string()).map_err(|error| FunctionError::from(&error))
+        path_of::<F>(self.runner.registry())
     }
 }
 
@@ -259,17 +259,4 @@ impl TestSession {
             None => Err(FunctionError::message("There is no result yet")),
         }
     }
-}
-
-fn packed(args: &impl Encode) -> Result<Packed, FunctionError> {
-    Packed::encode(args).map_err(|error| FunctionError::message(error.to_string()))
-}
-
-fn decode<T: Decode>(json: &str) -> Result<T, FunctionError> {
-    let value = Packed::from_json(json).map_err(|error| FunctionError::message(error.to_string()))?;
-    T::decode(value.as_ref()).map_err(|error| FunctionError::message(error.to_string()))
-}
-
-fn system(code: &'static str, error: &dyn std::fmt::Display) -> FunctionError {
-    FunctionError { message: error.to_string(), data: None, code: Some(code) }
 }

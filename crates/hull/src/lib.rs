@@ -30,10 +30,10 @@
 //! terminal, each time it changes.
 //!
 //! This crate is only names: [`prelude`] has what an application uses every day, [`model`], [`functions`] and
-//! [`value`] are the crates behind it. Without the default feature `server` there is no network: an application can
-//! run its functions in memory, for instance in tests.
+//! [`value`] are the crates behind it. Without the default feature `server` there is no network: [`Embedded`] runs the
+//! functions on a directory inside any program, [`TestApp`] in memory.
 
-pub use hull_functions::{self as functions, App, TestApp};
+pub use hull_functions::{self as functions, App, Embedded, TestApp};
 pub use hull_model as model;
 pub use hull_value as value;
 

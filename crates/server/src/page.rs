@@ -1,7 +1,8 @@
 //! The page at `/`: one live list that every open window keeps in step.
 //!
 //! The page is our own HTML, CSS and two ES modules, embedded in the binary; it loads nothing from elsewhere, and the
-//! content security policy says so. The application names the list and the mutations that the page uses.
+//! content security policy says so. The application names the list and the mutations that the page uses, or brings a
+//! page of its own, which may import the same client from `/page/hull.js`.
 
 use axum::Router;
 use axum::http::header::{
@@ -12,6 +13,7 @@ use axum::routing::get;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+const HTML: &str = "text/html; charset=utf-8";
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -34,6 +36,8 @@ pub struct Page {
     remove: Option<Remove>,
     #[serde(skip)]
     mistake: Option<String>,
+    #[serde(skip)]
+    html: Option<&'static str>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -66,6 +70,12 @@ impl Page {
     /// A page with a title and nothing else.
     pub fn new(title: impl Into<String>) -> Page {
         Page { title: title.into(), ..Page::default() }
+    }
+
+    /// A page of the application's own: HTML, served as it is and without a content security policy. Its scripts may
+    /// import the small client that this server embeds: `import { Hull } from "/page/hull.js"`.
+    pub fn html(html: &'static str) -> Page {
+        Page { html: Some(html), ..Page::default() }
     }
 
     /// The query whose answer is the list, and its arguments as a JSON object.
@@ -118,7 +128,7 @@ impl Page {
     }
 
     /// The settings that the page's module reads.
-    pub(crate) fn settings(&self) -> Result<String, String> {
+    fn settings(&self) -> Result<String, String> {
         match &self.mistake {
             Some(mistake) => Err(mistake.clone()),
             None => serde_json::to_string(self).map_err(|error| error.to_string()),
@@ -127,17 +137,25 @@ impl Page {
 }
 
 /// The routes of the page.
-pub(crate) fn routes<S: Clone + Send + Sync + 'static>(settings: String) -> Router<S> {
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>(page: &Page) -> Result<Router<S>, String> {
+    let settings = page.settings()?;
     let file = |kind: &'static str, text: &'static str| get(move || async move { served(kind, text) });
-    Router::new()
-        .route("/", file("text/html; charset=utf-8", include_str!("../page/index.html")))
+    let root = match page.html {
+        Some(html) => get(move || async move {
+            ([(CONTENT_TYPE, HTML), (CACHE_CONTROL, "no-cache"), (X_CONTENT_TYPE_OPTIONS, "nosniff")], html)
+        }),
+        None => file(HTML, include_str!("../page/index.html")),
+    };
+    let routes = Router::new()
+        .route("/", root)
         .route("/page/app.js", file("text/javascript; charset=utf-8", include_str!("../page/app.js")))
         .route("/page/hull.js", file("text/javascript; charset=utf-8", include_str!("../page/hull.js")))
         .route("/page/style.css", file("text/css; charset=utf-8", include_str!("../page/style.css")))
         .route(
             "/page/settings.json",
             get(move || async move { served("application/json", settings.clone()) }),
-        )
+        );
+    Ok(routes)
 }
 
 fn served(kind: &'static str, body: impl IntoResponse) -> impl IntoResponse {

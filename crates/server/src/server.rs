@@ -20,7 +20,7 @@ use crate::sample::Loader;
 use crate::serve::{Serve, serve};
 use crate::settings::Settings;
 use crate::state::Shared;
-use crate::{admin, http, limits, listener};
+use crate::{admin, http, limits, listener, page};
 
 /// How long open connections have, at a stop, to take their last answers.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
@@ -80,7 +80,7 @@ impl Server {
 
     pub(crate) async fn launch(serve: Serve, settings: Settings) -> Result<Server, ServeError> {
         let Serve { app, page, sample, opener } = serve;
-        let page_settings = page.settings().map_err(ServeError::Page)?;
+        let page_routes = page::routes(&page).map_err(ServeError::Page)?;
         if let Some(files) = limits::raise_open_files() {
             tracing::debug!(files, "the limit of open files");
         }
@@ -89,7 +89,7 @@ impl Server {
             .map_err(ServeError::Listen)?;
         let address = listener.local_addr().map_err(ServeError::Listen)?;
         let shared = Shared::new();
-        let router = http::router(Arc::clone(&shared), page_settings);
+        let router = http::router(Arc::clone(&shared), page_routes);
         let listening = tokio::spawn(listener::serve(listener, router, shared.stopping()));
         let preparing = tokio::spawn(prepare(Arc::clone(&shared), app, sample, opener, settings));
         Ok(Server {

@@ -25,7 +25,7 @@ pub(crate) use credentials::{Credentials, without_type};
 pub(crate) use error::ApiError;
 
 use crate::state::Shared;
-use crate::{page, upgrade};
+use crate::upgrade;
 
 /// The longest body: the 16 MiB of arguments that a function takes, and room for what is around them.
 const MAX_BODY: usize = (16 << 20) + 2_000;
@@ -33,7 +33,7 @@ const MAX_BODY: usize = (16 << 20) + 2_000;
 const PREFLIGHT_AGE: Duration = Duration::from_secs(86_400);
 
 /// All routes.
-pub(crate) fn router(shared: Arc<Shared>, page_settings: String) -> Router {
+pub(crate) fn router(shared: Arc<Shared>, page: Router<Arc<Shared>>) -> Router {
     Router::new()
         .route("/api/sync", get(upgrade::unversioned))
         .route("/api/{version}/sync", get(upgrade::versioned))
@@ -53,7 +53,7 @@ pub(crate) fn router(shared: Arc<Shared>, page_settings: String) -> Router {
         .route("/instance_name", get(ops::instance_name))
         .route("/health", get(ops::health))
         .route("/metrics", get(ops::metrics))
-        .merge(page::routes(page_settings))
+        .merge(page)
         .fallback(ops::no_route)
         .method_not_allowed_fallback(ops::wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
