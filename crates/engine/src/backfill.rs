@@ -85,15 +85,22 @@ fn fill_page(transaction: &mut Transaction, table: &str, keyspace: Keyspace) -> 
 }
 
 impl Inner {
-    /// Removes the rows of dropped indexes, a batch at a time, once no snapshot can read them any more.
-    pub(crate) fn clean_dropped(self: &Arc<Self>) -> Result<(), TxError> {
+    /// Removes the rows of dropped indexes and tables, a batch at a time, once no snapshot can read them any more;
+    /// returns whether there may be more to remove now.
+    pub(crate) fn clean_dropped(self: &Arc<Self>) -> Result<bool, TxError> {
         let catalog = self.newest_catalog();
-        let Some(dropped) = catalog.dropped.first().copied() else { return Ok(()) };
+        let Some(dropped) = catalog.dropped.first().copied() else { return Ok(false) };
         if !self.trim_catalogs(self.snapshots.floor()) {
-            return Ok(());
+            return Ok(false);
         }
         for table in catalog.tables() {
             table.store.set_indexes(&table.specs());
+        }
+        // What storage lacks of them it does not get any more.
+        catalog.gone().for_each(|store| store.clear());
+        // Writers who wait are waiting for checkpoints.
+        if !self.delay().is_zero() {
+            return Ok(false);
         }
         let keyspace = Keyspace(dropped);
         let (start, end) = (storage_key(keyspace, b""), storage_end(keyspace));
@@ -104,7 +111,8 @@ impl Inner {
             if !chunk.entries.is_empty() {
                 let mut batch = Batch::new();
                 chunk.entries.into_iter().for_each(|(k, _)| batch.delete(k));
-                return Ok(self.write(batch)?);
+                self.write(batch)?;
+                return Ok(true);
             }
         }
         let result = commit_change(self, |transaction| {
@@ -117,10 +125,10 @@ impl Inner {
         match result {
             Err(SchemaChangeError::Transaction(e)) => Err(e),
             Err(error) => {
-                tracing::debug!(%error, "a dropped index is forgotten later");
-                Ok(())
+                tracing::debug!(%error, "a dropped keyspace is forgotten later");
+                Ok(false)
             }
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(true),
         }
     }
 }

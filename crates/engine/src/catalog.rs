@@ -2,6 +2,7 @@
 //!
 //! Rows of the keyspace [`Keyspace::CATALOG`], each a JSON text: `t/<table>` is a [`TableRow`], `numbers` the
 //! [`NumbersRow`], `schema` the schema in Convex's JSON form, `dropped` the keyspaces whose rows in storage are garbage.
+//! `h/<keyspace>/<table>` is the [`TableRow`] of a table that an import fills and nobody reads yet.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub(crate) const NUMBERS: &[u8] = b"numbers";
 pub(crate) const SCHEMA: &[u8] = b"schema";
 pub(crate) const DROPPED: &[u8] = b"dropped";
 pub(crate) const TABLES: &[u8] = b"t/";
+pub(crate) const HIDDEN: &[u8] = b"h/";
 
 /// The index of every table on the creation time alone.
 pub const BY_CREATION_TIME: &str = "by_creation_time";
@@ -29,6 +31,16 @@ pub const BY_ID: &str = "by_id";
 /// The key of a table's row.
 pub(crate) fn table_key(table: &str) -> Key {
     key(&[TABLES, table.as_bytes()].concat())
+}
+
+/// The key of the row of a hidden table, which may become `table`.
+pub(crate) fn hidden_key(table: &str, by_id: u32) -> Key {
+    key(&[HIDDEN, format!("{by_id:08x}/").as_bytes(), table.as_bytes()].concat())
+}
+
+/// The name in a hidden table's key.
+fn hidden_name(k: &[u8]) -> String {
+    String::from_utf8_lossy(k.get(HIDDEN.len() + 9..).unwrap_or_default()).into_owned()
 }
 
 /// A table as the catalog stores it.
@@ -107,6 +119,7 @@ impl TableInfo {
 
     fn new(
         name: &str,
+        row_key: Key,
         row: TableRow,
         validator: Option<Arc<Validator>>,
         store: Option<Arc<TableStore>>,
@@ -126,16 +139,7 @@ impl TableInfo {
         let (number, by_id) = (TableNumber(row.number), Keyspace(row.by_id));
         let specs = indexes.iter().map(|i| i.spec.clone()).collect();
         let store = store.unwrap_or_else(|| Arc::new(TableStore::new(number, by_id, specs, residency)));
-        Ok(Arc::new(Self {
-            name: name.into(),
-            row_key: table_key(name),
-            number,
-            by_id,
-            indexes,
-            validator,
-            row,
-            store,
-        }))
+        Ok(Arc::new(Self { name: name.into(), row_key, number, by_id, indexes, validator, row, store }))
     }
 
     /// The index of this name, if it can be read.
@@ -157,7 +161,13 @@ impl TableInfo {
 pub(crate) struct Catalog {
     by_name: BTreeMap<String, Arc<TableInfo>>,
     by_number: BTreeMap<u32, Arc<TableInfo>>,
+    /// Hidden tables, by the keys of their rows.
+    hidden: BTreeMap<Key, Arc<TableInfo>>,
+    /// Hidden tables too.
     by_keyspace: BTreeMap<Keyspace, Arc<TableInfo>>,
+    /// Also of tables that are gone and not cleaned up yet: older snapshots read them, and a replay may come from a
+    /// catalog to an older one and back.
+    stores: BTreeMap<Keyspace, Arc<TableStore>>,
     pub(crate) numbers: NumbersRow,
     pub(crate) schema: Option<Arc<Schema>>,
     pub(crate) schema_json: Option<String>,
@@ -198,8 +208,33 @@ impl Catalog {
         self.by_name.len()
     }
 
+    /// The hidden tables.
+    pub(crate) fn hidden(&self) -> impl Iterator<Item = &Arc<TableInfo>> {
+        self.hidden.values()
+    }
+
+    /// The hidden table whose row has this key.
+    pub(crate) fn hidden_at(&self, k: &[u8]) -> Option<&Arc<TableInfo>> {
+        self.hidden.get(k)
+    }
+
+    /// The overlays of all tables: of hidden ones and of those that are gone, too.
+    pub(crate) fn stores(&self) -> impl Iterator<Item = &Arc<TableStore>> {
+        self.stores.values()
+    }
+
+    /// Whether this is the overlay of one of these.
+    pub(crate) fn knows(&self, store: &TableStore) -> bool {
+        self.stores.contains_key(&store.by_id)
+    }
+
+    /// The overlays of tables that are gone.
+    pub(crate) fn gone(&self) -> impl Iterator<Item = &Arc<TableStore>> {
+        self.stores.values().filter(|s| !self.by_keyspace.contains_key(&s.by_id))
+    }
+
     /// The validator that the schema sets for a table's documents.
-    fn validator(&self, table: &str) -> Option<Arc<Validator>> {
+    pub(crate) fn validator(&self, table: &str) -> Option<Arc<Validator>> {
         let schema = self.schema.as_ref().filter(|s| s.validate)?;
         schema.get(table).map(|t| Arc::new(t.document.clone()))
     }
@@ -207,7 +242,7 @@ impl Catalog {
     /// The catalog after some rows changed. A table that is new gets a store of the given residency.
     pub(crate) fn with(&self, changes: &CatalogChanges, residency: Residency) -> Result<Self, TxError> {
         let mut next = self.clone();
-        let mut rows: BTreeMap<String, Option<TableRow>> = BTreeMap::new();
+        let mut rows: BTreeMap<Key, Option<TableRow>> = BTreeMap::new();
         for (k, document) in changes {
             let text = document.as_ref().map(|d| text(&d.value)).transpose()?;
             match &k[..] {
@@ -217,32 +252,62 @@ impl Catalog {
                     next.schema_json = text.map(str::to_owned);
                     let schema = text.map(Schema::from_json_text).transpose();
                     next.schema = schema.map_err(TxError::Damaged)?.map(Arc::new);
-                    for name in next.by_name.keys() {
-                        rows.entry(name.clone())
-                            .or_insert_with(|| self.by_name.get(name).map(|t| t.row.clone()));
+                    for table in self.by_name.values().chain(self.hidden.values()) {
+                        rows.entry(table.row_key.clone()).or_insert_with(|| Some(table.row.clone()));
                     }
                 }
-                k if k.starts_with(TABLES) => {
-                    let name = String::from_utf8_lossy(&k[TABLES.len()..]).into_owned();
-                    rows.insert(name, text.map(parse).transpose()?);
+                k if k.starts_with(TABLES) || k.starts_with(HIDDEN) => {
+                    rows.insert(key(k), text.map(parse).transpose()?);
                 }
                 _ => return Err(TxError::Damaged("an unknown row in the catalog".into())),
             }
         }
-        for (name, row) in rows {
-            if let Some(old) = next.by_name.remove(&name) {
-                next.by_number.remove(&old.number.0);
-                next.by_keyspace.remove(&old.by_id);
-            }
+        // All old rows go before any new one comes: a number or a keyspace may move from one to another.
+        for k in rows.keys() {
+            next.remove(k);
+        }
+        for (k, row) in rows {
             if let Some(row) = row {
-                let store = self.by_keyspace.get(&Keyspace(row.by_id)).map(|t| t.store.clone());
-                let table = TableInfo::new(&name, row, next.validator(&name), store, residency)?;
-                next.by_number.insert(table.number.0, table.clone());
-                next.by_keyspace.insert(table.by_id, table.clone());
-                next.by_name.insert(name, table);
+                next.insert(k, row, residency)?;
+            }
+        }
+        for cleaned in self.dropped.iter().filter(|k| !next.dropped.contains(k)) {
+            if !next.by_keyspace.contains_key(&Keyspace(*cleaned)) {
+                next.stores.remove(&Keyspace(*cleaned));
             }
         }
         Ok(next)
+    }
+
+    fn remove(&mut self, k: &Key) {
+        let old = match k.strip_prefix(TABLES) {
+            Some(name) => self.by_name.remove(&*String::from_utf8_lossy(name)),
+            None => self.hidden.remove(k),
+        };
+        let Some(old) = old else { return };
+        if self.by_number.get(&old.number.0).is_some_and(|t| Arc::ptr_eq(t, &old)) {
+            self.by_number.remove(&old.number.0);
+        }
+        if self.by_keyspace.get(&old.by_id).is_some_and(|t| Arc::ptr_eq(t, &old)) {
+            self.by_keyspace.remove(&old.by_id);
+        }
+    }
+
+    fn insert(&mut self, k: Key, row: TableRow, residency: Residency) -> Result<(), TxError> {
+        let visible = k.strip_prefix(TABLES).map(|name| String::from_utf8_lossy(name).into_owned());
+        let is_visible = visible.is_some();
+        let name = visible.unwrap_or_else(|| hidden_name(&k));
+        let store = self.stores.get(&Keyspace(row.by_id)).cloned();
+        let table = TableInfo::new(&name, k.clone(), row, self.validator(&name), store, residency)?;
+        self.stores.insert(table.by_id, table.store.clone());
+        self.by_keyspace.insert(table.by_id, table.clone());
+        if is_visible {
+            self.by_number.insert(table.number.0, table.clone());
+            self.by_name.insert(name, table);
+        } else {
+            self.hidden.insert(k, table);
+        }
+        Ok(())
     }
 }
 
@@ -278,6 +343,29 @@ pub(crate) fn row<T: Serialize>(value: &T) -> Result<Packed, TxError> {
 /// A text as it is stored.
 pub(crate) fn text_row(text: String) -> Result<Packed, TxError> {
     Packed::encode(&Value::String(text)).map_err(|e| TxError::InvalidDocument(e.to_string()))
+}
+
+/// An empty table with the indexes of `like` and keyspaces of its own.
+pub(crate) fn emptied(like: &TableRow, number: u32, numbers: &mut NumbersRow) -> TableRow {
+    let mut take = || {
+        numbers.keyspace += 1;
+        numbers.keyspace - 1
+    };
+    let by_id = take();
+    let indexes = like.indexes.iter().map(|index| IndexRow {
+        keyspace: take(),
+        fields: index.fields.clone(),
+        names: index.names.clone(),
+        backfill: None,
+    });
+    let row = TableRow { number, by_id, indexes: indexes.collect() };
+    numbers.table = numbers.table.max(number.saturating_add(1));
+    row
+}
+
+/// The keyspaces of a table.
+pub(crate) fn keyspaces(row: &TableRow) -> impl Iterator<Item = u32> {
+    std::iter::once(row.by_id).chain(row.indexes.iter().map(|index| index.keyspace))
 }
 
 /// The indexes of a new table: only the one on the creation time.

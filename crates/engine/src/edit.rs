@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hull_model::{CREATION_TIME_FIELD, ID_FIELD};
 use hull_value::{DocumentId, ObjectRef, Packed, ValueRef, check_identifier};
 
-use crate::catalog::{NUMBERS, TableInfo, new_table, row, table_key};
+use crate::catalog::{NUMBERS, TableInfo, emptied, new_table, row, table_key};
 use crate::document::Document;
 use crate::error::TxError;
 use crate::key::{Keyspace, key};
@@ -142,13 +142,13 @@ impl Transaction {
         self.count_write(size)
     }
 
-    fn next_id(&mut self) -> hull_value::InternalId {
+    pub(crate) fn next_id(&mut self) -> hull_value::InternalId {
         let engine = self.engine.clone();
         self.ids.next(engine.clock.now(), &engine.entropy)
     }
 
     /// The creation times of one transaction grow: from the newest commit or the wall clock, by the least step.
-    fn next_creation_time(&mut self) -> f64 {
+    pub(crate) fn next_creation_time(&mut self) -> f64 {
         let next = match self.creation_time {
             Some(last) => last.next_up(),
             None => {
@@ -161,7 +161,7 @@ impl Transaction {
     }
 
     /// The table of this name, made when it is not there.
-    fn table_to_write(&mut self, name: &str) -> Result<Arc<TableInfo>, TxError> {
+    pub(crate) fn table_to_write(&mut self, name: &str) -> Result<Arc<TableInfo>, TxError> {
         if let Some(table) = self.table_named(name) {
             return Ok(table);
         }
@@ -170,12 +170,20 @@ impl Transaction {
         if name.starts_with('_') {
             return Err(invalid("names beginning with `_` belong to the system".into()));
         }
+        self.make_table(name, None)
+    }
+
+    /// Makes a table that is not there, with this number or a fresh one.
+    pub(crate) fn make_table(&mut self, name: &str, number: Option<u32>) -> Result<Arc<TableInfo>, TxError> {
         if self.catalog.len() >= MAX_TABLES {
             return Err(TxError::TooManyTables(MAX_TABLES));
         }
         self.reads.add_point(Keyspace::CATALOG, NUMBERS);
         let mut numbers = self.catalog.numbers;
-        let table = row(&new_table(&mut numbers))?;
+        let table = row(&match number {
+            Some(number) => emptied(&new_table(&mut numbers), number, &mut numbers),
+            None => new_table(&mut numbers),
+        })?;
         self.put_catalog(vec![(table_key(name), Some(table)), (key(NUMBERS), Some(row(&numbers)?))])?;
         self.table_named(name).ok_or_else(|| TxError::Damaged(format!("table {name} was not made")))
     }

@@ -1,5 +1,6 @@
 //! The engine: what a process holds of one database.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -93,6 +94,8 @@ pub(crate) struct Inner {
     /// The store must be opened again before the next write.
     pub(crate) storage_failed: AtomicBool,
     pub(crate) schema_change: Mutex<()>,
+    /// The keyspaces of the hidden tables that an import fills; what is hidden and not here belongs to nobody.
+    pub(crate) importing: Mutex<HashSet<Keyspace>>,
     pub(crate) end: Arc<End>,
     /// Held while the data directory is open.
     pub(crate) directory: Mutex<Option<DirectoryLock>>,
@@ -282,6 +285,7 @@ impl Inner {
             storage_failures: AtomicU64::new(0),
             storage_failed: AtomicBool::new(false),
             schema_change: Mutex::new(()),
+            importing: Mutex::default(),
             end: Arc::default(),
             directory: Mutex::new(None),
         }
@@ -321,7 +325,7 @@ impl Inner {
 
     /// Makes a catalog the newest one. Dropped indexes stay readable for older snapshots.
     pub(crate) fn publish_catalog(&self, ts: Timestamp, catalog: Catalog) {
-        for table in catalog.tables() {
+        for table in catalog.tables().chain(catalog.hidden()) {
             table.store.add_indexes(&table.specs());
         }
         self.catalogs.write().push((ts, Arc::new(catalog)));

@@ -16,11 +16,13 @@ mod catalog;
 mod checkpoint;
 mod clock;
 mod commit;
+mod count;
 mod directory;
 mod document;
 mod edit;
 mod engine;
 mod error;
+mod import;
 mod key;
 mod limits;
 mod line;
@@ -51,6 +53,10 @@ pub use document::Document;
 pub use engine::{Engine, Group, GroupCallback, ReadAt};
 pub use error::{BeginError, CommitError, OpenError, SchemaChangeError, TxError};
 pub use hull_model::KeyRange;
+pub use import::{
+    Import, ImportError, ImportMode, ImportOptions, ImportRow, ImportTable, Imported, ImportedTable, Pushed,
+    RefusedRow,
+};
 pub use key::{Key, Keyspace};
 pub use limits::{FIRST_TABLE_NUMBER, Limits, MAX_DOCUMENT_NESTING, MAX_DOCUMENT_SIZE, MAX_TABLES, Usage};
 pub use line::{Clearance, Place};

@@ -94,8 +94,10 @@ impl Inner {
             Ok(false) => {}
             Err(error) => tracing::error!(%error, "a table could not be loaded"),
         }
-        if let Err(error) = self.clean_dropped() {
-            tracing::warn!(%error, "dropped indexes could not be removed");
+        match self.sweep_hidden().and_then(|()| self.clean_dropped()) {
+            Ok(true) => pause = pause.min(PACE),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "dropped indexes and tables could not be removed"),
         }
         pause
     }
@@ -121,7 +123,7 @@ impl Inner {
 
     /// How long a writer waits before it begins, so that checkpoints keep up: almost always not at all. Nothing up to
     /// half of what the overlay may hold for storage, then the longer the less room is left.
-    fn delay(&self) -> Duration {
+    pub(crate) fn delay(&self) -> Duration {
         let half = self.memory_budget / 8;
         let unstored = self.dirty_bytes.load(Ordering::Relaxed);
         if unstored <= half || !self.background {
@@ -177,11 +179,12 @@ impl Engine {
     }
 
     /// One round of the background thread, for tests that run without it: trims history, and loads or lets go of a
-    /// chunk of a table. Returns whether there is more to load or let go.
+    /// chunk of a table, and removes some of what was dropped. Returns whether there is more to do.
     pub fn maintain(&self) -> Result<bool, crate::error::TxError> {
         self.inner.trim_history(false);
-        self.inner.clean_dropped()?;
-        self.inner.residency_step()
+        self.inner.sweep_hidden()?;
+        let cleaning = self.inner.clean_dropped()?;
+        Ok(self.inner.residency_step()? || cleaning)
     }
 
     /// Figures about the engine.

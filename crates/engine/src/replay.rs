@@ -53,9 +53,13 @@ impl Inner {
             let writes = record::decode(&bytes).map_err(damaged)?;
             let changes = catalog_changes(&writes);
             if !changes.is_empty() {
-                // A table that is not in storage is in the log as a whole.
-                catalog = catalog.with(&changes, Residency::Complete)?;
-                for table in catalog.tables() {
+                // A table that is not in storage is in the log as a whole, or is replaced later.
+                let next = catalog.with(&changes, Residency::Complete)?;
+                // Storage has been cleaned of what the catalog forgets, and must not get it again.
+                let forgotten = catalog.stores().filter(|store| !next.knows(store));
+                forgotten.for_each(|store| store.clear());
+                catalog = next;
+                for table in catalog.tables().chain(catalog.hidden()) {
                     table.store.add_indexes(&table.specs());
                 }
             }
@@ -63,9 +67,11 @@ impl Inner {
                 self.replay(&catalog, write, ts, &mut dirty).map_err(|e| damaged(e.to_string()))?;
             }
         }
-        for table in catalog.tables() {
+        for table in catalog.tables().chain(catalog.hidden()) {
             table.store.set_indexes(&table.specs());
         }
+        // Nobody reads these any more.
+        catalog.gone().for_each(|store| store.clear());
         let mut state = self.commit.lock();
         let ts = Timestamp((head.timestamp.0 + 1).max(self.clock.now().0));
         state.head =

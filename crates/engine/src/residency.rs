@@ -29,7 +29,7 @@ const CHUNK_BYTES: usize = 1 << 20;
 impl Inner {
     fn stores(&self) -> Vec<Arc<TableStore>> {
         let catalog = self.newest_catalog();
-        catalog.tables().chain(&self.system).map(|t| t.store.clone()).collect()
+        catalog.stores().cloned().chain(self.system.iter().map(|t| t.store.clone())).collect()
     }
 
     /// Bytes that documents and index entries take.
@@ -39,10 +39,9 @@ impl Inner {
 
     /// Tables that are held whole, of how many.
     pub(crate) fn resident_tables(&self) -> (u64, u64) {
-        let stores = self.stores();
-        let complete =
-            stores.iter().filter(|s| !s.by_id.is_system() && s.residency() == Residency::Complete).count();
-        (complete as u64, (stores.len() - self.system.len()) as u64)
+        let catalog = self.newest_catalog();
+        let complete = catalog.tables().filter(|t| t.store.residency() == Residency::Complete).count();
+        (complete as u64, catalog.len() as u64)
     }
 
     /// Loads or lets go of one chunk; returns whether there is more to do.

@@ -176,7 +176,8 @@ fn index_row(fields: Vec<String>, names: Vec<String>, is_empty: bool, numbers: &
     IndexRow { keyspace, fields, names, backfill: (!is_empty).then(Vec::new) }
 }
 
-fn is_empty(transaction: &mut Transaction, table: &str) -> Result<bool, TxError> {
+/// Whether a table has no document; what was looked at is read.
+pub(crate) fn is_empty(transaction: &mut Transaction, table: &str) -> Result<bool, TxError> {
     let mut scan = transaction.scan(table, BY_CREATION_TIME, &KeyRange::all(), Order::Asc)?;
     Ok(transaction.next(&mut scan)?.is_none())
 }

@@ -144,6 +144,11 @@ impl Transaction {
         self.catalog = savepoint.catalog;
     }
 
+    /// Drops all writes: nothing but reads is left.
+    pub(crate) fn abandon_writes(&mut self) {
+        self.writes = Writes::default();
+    }
+
     /// The document of this id.
     pub fn get(&mut self, id: DocumentId) -> Result<Option<Document>, TxError> {
         let Some(table) = self.table_numbered(id.table) else { return Ok(None) };

@@ -11,6 +11,7 @@ mod encode;
 mod guard;
 mod id;
 mod json_in;
+mod json_lines;
 mod json_out;
 mod names;
 mod packed;
@@ -31,6 +32,7 @@ pub use encode::{Encode, Encoder};
 pub use guard::{MAX_ARRAY_LEN, MAX_NESTING, MAX_OBJECT_FIELDS, MAX_VALUE_SIZE, ValueError};
 pub use id::{DocumentId, Id, IdError, InternalId, MAX_ID_LEN, TableNumber};
 pub use json_in::JsonError;
+pub use json_lines::{MAX_ROW_BYTES, RowError, RowForm, parse_row};
 pub use json_out::{JsonEncoder, JsonForm, to_json, write_json};
 pub use names::{
     FieldNameError, FieldPath, FieldPathError, IdentifierError, MAX_FIELD_NAME_LEN, MAX_IDENTIFIER_LEN,

@@ -4,6 +4,7 @@
 
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use hull_value::Timestamp;
 
@@ -92,6 +93,18 @@ impl TableStore {
         drop(state);
         self.grow(-(freed as isize));
         next
+    }
+
+    /// Lets go of everything, also of what storage lacks: the table is gone.
+    pub(crate) fn clear(&self) {
+        let mut state = self.state.write();
+        let documents = std::mem::take(&mut state.documents);
+        let entries: Vec<_> = state.indexes.iter_mut().map(|i| std::mem::take(&mut i.entries)).collect();
+        self.declined.store(true, Ordering::Relaxed);
+        self.grow(-(self.bytes() as isize));
+        // Other tables do not wait until all of it is freed.
+        drop(state);
+        drop((documents, entries));
     }
 
     /// Changes how much is kept in memory.
