@@ -93,20 +93,25 @@ impl Inner {
         if !self.trim_catalogs(self.snapshots.floor()) {
             return Ok(false);
         }
-        for table in catalog.tables() {
-            table.store.set_indexes(&table.specs());
-        }
-        // What storage lacks of them it does not get any more.
-        catalog.gone().for_each(|store| store.clear());
         // Writers who wait are waiting for checkpoints.
-        if !self.delay().is_zero() {
-            return Ok(false);
-        }
-        let keyspace = Keyspace(dropped);
-        let (start, end) = (storage_key(keyspace, b""), storage_end(keyspace));
+        let waits = !self.delay().is_zero();
         {
             // No batch of a checkpoint may come between.
             let _checkpoints = self.checkpoints.lock();
+            // What a held snapshot may read stays, and what it still waits for comes to storage.
+            if self.holds.oldest().is_some() {
+                return Ok(false);
+            }
+            for table in catalog.tables() {
+                table.store.set_indexes(&table.specs());
+            }
+            // What storage lacks of them it does not get any more.
+            catalog.gone().for_each(|store| store.clear());
+            if waits {
+                return Ok(false);
+            }
+            let keyspace = Keyspace(dropped);
+            let (start, end) = (storage_key(keyspace, b""), storage_end(keyspace));
             let chunk = self.storage.range(&start, Some(&end), false, MAX_BATCH_KEYS, 1 << 19)?;
             if !chunk.entries.is_empty() {
                 let mut batch = Batch::new();

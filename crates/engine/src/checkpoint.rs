@@ -6,7 +6,8 @@
 //! and a log that ends below a named C is damage.
 //!
 //! The row under `checkpoint` in [`Keyspace::META`]: three numbers of 8 bytes, little endian: the C that is named, the
-//! log position that the log never ends below, the C that was reached.
+//! log position that the log never ends below, the C that was reached. The row under `backup`: the timestamp of the last
+//! backup that was recorded, 8 bytes, little endian.
 
 use std::sync::atomic::Ordering;
 
@@ -18,6 +19,9 @@ use crate::log::LogPosition;
 use crate::overlay::Dirty;
 use crate::residency::ResidencyWork;
 use crate::storage::{Batch, Storage, StorageError};
+
+/// The name of the row in [`Keyspace::META`] that records the last backup.
+pub(crate) const NOTED_BACKUP: &[u8] = b"backup";
 
 /// What storage says about checkpoints.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,7 +49,13 @@ impl CheckpointRow {
         })
     }
 
-    fn put(self, batch: &mut Batch) {
+    /// The timestamp of the last backup that was recorded; zero when there is none.
+    pub(crate) fn load_backup(storage: &dyn Storage) -> Result<Timestamp, StorageError> {
+        let row = storage.get(&storage_key(Keyspace::META, NOTED_BACKUP))?;
+        Ok(Timestamp(row.and_then(|row| row.try_into().ok()).map_or(0, u64::from_le_bytes)))
+    }
+
+    pub(crate) fn put(self, batch: &mut Batch) {
         let numbers = [self.bound.0, self.position.0, self.reached.0];
         batch.put(Self::key(), numbers.iter().flat_map(|n| n.to_le_bytes()).collect());
     }
@@ -93,6 +103,11 @@ impl Engine {
 }
 
 impl Checkpoints {
+    /// What the checkpoint under way is bound for.
+    pub(crate) fn bound(&self) -> Option<Timestamp> {
+        self.running.as_ref().map(|running| running.row.bound)
+    }
+
     /// Whatever is clean is in storage as of here at the latest.
     pub(crate) fn stored_to(&self) -> Timestamp {
         self.running.as_ref().map_or(self.row.reached, |running| running.row.bound)
@@ -143,7 +158,7 @@ impl Inner {
         if last {
             CheckpointRow { reached: ts, ..running.row }.put(&mut batch);
         }
-        if let Err(error) = self.write(batch) {
+        if let Err(error) = self.store_undo(&batch, ts).and_then(|()| self.write(batch)) {
             // What reached storage is repeated; the overlay hides it until then.
             running.work.extend(written);
             checkpoints.running = Some(running);
@@ -176,7 +191,7 @@ impl Inner {
         self.trim_floor.store(self.snapshots.floor().0, Ordering::Release);
         self.checkpoint_ts.store(ts.0, Ordering::Release);
         self.checkpoints_done.fetch_add(1, Ordering::Relaxed);
-        if let Err(error) = self.log.trim(ts) {
+        if let Err(error) = self.log.trim(self.log_floor(ts)) {
             tracing::warn!(%error, "the log was not trimmed");
         }
         Ok(CheckpointStep::Done)
@@ -184,15 +199,33 @@ impl Inner {
 
     /// Applies and syncs a batch. After a failure the store is opened again, and the batch must be repeated.
     pub(crate) fn write(&self, batch: Batch) -> Result<(), StorageError> {
+        self.write_unsynced(batch)?;
+        self.storage.sync().inspect_err(|error| self.note_failed_write(error))
+    }
+
+    /// Applies a batch that may be lost in a crash.
+    pub(crate) fn write_unsynced(&self, batch: Batch) -> Result<(), StorageError> {
         if self.storage_failed.load(Ordering::Acquire) {
             self.storage.reopen()?;
             self.storage_failed.store(false, Ordering::Release);
         }
-        self.storage.apply(batch).and_then(|()| self.storage.sync()).inspect_err(|error| {
-            self.storage_failures.fetch_add(1, Ordering::Relaxed);
-            // A full disk is found before anything is written.
-            self.storage_failed.store(!matches!(error, StorageError::DiskFull), Ordering::Release);
-        })
+        self.storage.apply(batch).inspect_err(|error| self.note_failed_write(error))
+    }
+
+    fn note_failed_write(&self, error: &StorageError) {
+        self.storage_failures.fetch_add(1, Ordering::Relaxed);
+        // A full disk is found before anything is written.
+        self.storage_failed.store(!matches!(error, StorageError::DiskFull), Ordering::Release);
+    }
+
+    /// Begins a checkpoint up to `wanted`, when none is under way; returns what it is bound for.
+    pub(crate) fn start_checkpoint(
+        &self,
+        checkpoints: &mut Checkpoints,
+        wanted: Timestamp,
+    ) -> Option<Timestamp> {
+        checkpoints.running = self.begin_checkpoint(checkpoints.row, wanted);
+        checkpoints.bound()
     }
 
     /// Chooses C and takes over what is to be written.

@@ -14,6 +14,7 @@ use crate::clock::{Clock, Entropy};
 use crate::commit::CommitState;
 use crate::directory::DirectoryLock;
 use crate::error::{BeginError, OpenError, TxError};
+use crate::hold::Holds;
 use crate::key::Keyspace;
 use crate::line::Lines;
 use crate::log::{CommitLog, DurableEvent};
@@ -83,6 +84,9 @@ pub(crate) struct Inner {
     catalogs: RwLock<Vec<(Timestamp, Arc<Catalog>)>>,
     pub(crate) system: Vec<Arc<TableInfo>>,
     pub(crate) checkpoints: Mutex<Checkpoints>,
+    pub(crate) holds: Arc<Holds>,
+    /// The last backup that is recorded; 0 when there is none.
+    pub(crate) backup_ts: AtomicU64,
     group_callbacks: RwLock<Vec<GroupCallback>>,
     pub(crate) lines: Lines,
     pub(crate) commits: AtomicU64,
@@ -275,6 +279,8 @@ impl Inner {
             catalogs: RwLock::new(vec![(Timestamp(0), Arc::new(Catalog::default()))]),
             system,
             checkpoints: Mutex::new(Checkpoints::default()),
+            holds: Arc::default(),
+            backup_ts: AtomicU64::new(0),
             group_callbacks: RwLock::new(Vec::new()),
             lines: Lines::default(),
             commits: AtomicU64::new(0),

@@ -299,6 +299,60 @@ impl OpenError {
     }
 }
 
+/// Why a snapshot was not held, or cannot be read any more.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum HoldError {
+    /// The commit log has failed and the engine has stopped.
+    #[error("the commit log has failed; restart to find out what was kept")]
+    LogFailed,
+    /// The engine is shutting down.
+    #[error("the engine is shutting down")]
+    ShuttingDown,
+    /// The snapshot has no such table.
+    #[error("there is no table {0:?}")]
+    TableNotFound(String),
+    /// The disk had no room for what the snapshot still needed.
+    #[error(
+        "the held snapshot was given up, since the disk has no room for what it still needs; make space and begin again"
+    )]
+    Lost,
+    /// Storage failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// What is stored cannot be read.
+    #[error("the stored data is damaged: {0}")]
+    Damaged(String),
+    /// A read was refused.
+    #[error(transparent)]
+    Read(TxError),
+}
+
+impl From<TxError> for HoldError {
+    fn from(error: TxError) -> Self {
+        match error {
+            TxError::Storage(error) => Self::Storage(error),
+            TxError::Damaged(detail) => Self::Damaged(detail),
+            other => Self::Read(other),
+        }
+    }
+}
+
+impl HoldError {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::LogFailed => "LogFailed",
+            Self::ShuttingDown => "ShuttingDown",
+            Self::TableNotFound(_) => "TableNotFound",
+            Self::Lost => "SnapshotLost",
+            Self::Storage(error) => error.code(),
+            Self::Damaged(_) => "StorageDamaged",
+            Self::Read(error) => error.code(),
+        }
+    }
+}
+
 /// Why a schema was not applied. Unless it says otherwise, nothing was changed.
 #[derive(Debug, Error)]
 #[non_exhaustive]

@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 pub struct Keyspace(pub u32);
 
 impl Keyspace {
-    /// The engine's own notes in storage, such as the last checkpoint; the only keyspace not in the log.
+    /// The engine's own notes in storage, such as the last checkpoint; not in the log.
     pub(crate) const META: Keyspace = Keyspace(0);
     /// Tables, indexes and the schema.
     pub const CATALOG: Keyspace = Keyspace(1);
@@ -25,6 +25,8 @@ impl Keyspace {
     pub const ADMIN_KEYS: Keyspace = Keyspace(3);
     /// Whatever a crate above keeps for itself, keyed by names of its choice.
     pub const NOTES: Keyspace = Keyspace(4);
+    /// What checkpoints replace while snapshots are held; neither in the log nor in a backup.
+    pub(crate) const UNDO: Keyspace = Keyspace(15);
     /// The first number given to an index of a user table.
     pub(crate) const FIRST_USER: Keyspace = Keyspace(16);
 

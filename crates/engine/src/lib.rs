@@ -22,6 +22,8 @@ mod document;
 mod edit;
 mod engine;
 mod error;
+mod held;
+mod hold;
 mod import;
 mod key;
 mod limits;
@@ -42,6 +44,7 @@ mod slot;
 mod snapshot;
 pub mod storage;
 mod transaction;
+mod undo;
 mod writes;
 
 pub use catalog::{BY_CREATION_TIME, BY_ID};
@@ -51,7 +54,9 @@ pub use commit::Committed;
 pub use directory::{DIRECTORY_FORMAT, DirOptions, WrapStorage};
 pub use document::Document;
 pub use engine::{Engine, Group, GroupCallback, ReadAt};
-pub use error::{BeginError, CommitError, OpenError, SchemaChangeError, TxError};
+pub use error::{BeginError, CommitError, HoldError, OpenError, SchemaChangeError, TxError};
+pub use held::{HeldDocuments, HeldKeys};
+pub use hold::{HeldTable, Hold};
 pub use hull_model::KeyRange;
 pub use import::{
     Import, ImportError, ImportMode, ImportOptions, ImportRow, ImportTable, Imported, ImportedTable, Pushed,

@@ -99,6 +99,11 @@ impl Inner {
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "dropped indexes and tables could not be removed"),
         }
+        match self.sweep_undo() {
+            Ok(true) => pause = pause.min(PACE),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "what held snapshots no longer need could not be removed"),
+        }
         pause
     }
 
@@ -179,12 +184,14 @@ impl Engine {
     }
 
     /// One round of the background thread, for tests that run without it: trims history, and loads or lets go of a
-    /// chunk of a table, and removes some of what was dropped. Returns whether there is more to do.
+    /// chunk of a table, and removes some of what was dropped and of what held snapshots no longer need. Returns
+    /// whether there is more to do.
     pub fn maintain(&self) -> Result<bool, crate::error::TxError> {
         self.inner.trim_history(false);
         self.inner.sweep_hidden()?;
         let cleaning = self.inner.clean_dropped()?;
-        Ok(self.inner.residency_step()? || cleaning)
+        let sweeping = self.inner.sweep_undo()?;
+        Ok(self.inner.residency_step()? || cleaning || sweeping)
     }
 
     /// Figures about the engine.
@@ -213,6 +220,9 @@ impl Engine {
             storage_bytes: storage.disk_bytes,
             live_bytes: storage.live_bytes,
             log_bytes: log.kept_bytes,
+            log_segments: log.segments,
+            last_backup: Timestamp(inner.backup_ts.load(Ordering::Acquire)),
+            holds: inner.holds.live(),
             log_syncs: log.syncs,
             snapshots: inner.snapshots.live(),
         }

@@ -38,6 +38,12 @@ pub struct EngineMetrics {
     pub live_bytes: u64,
     /// Bytes of the log on disk.
     pub log_bytes: u64,
+    /// Segments of the log on disk: those since the last checkpoint, the last backup and the oldest held snapshot.
+    pub log_segments: u64,
+    /// The timestamp of the last backup that was recorded; zero when there is none.
+    pub last_backup: Timestamp,
+    /// Snapshots that are held for long reads.
+    pub holds: u64,
     /// Syncs of the log since start.
     pub log_syncs: u64,
     /// Snapshots that are registered.

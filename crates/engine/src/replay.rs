@@ -39,6 +39,8 @@ impl Inner {
         }
         self.checkpoints.lock().row = row;
         self.checkpoint_ts.store(row.reached.0, Ordering::Release);
+        let backup = CheckpointRow::load_backup(&*self.storage)?;
+        self.backup_ts.store(backup.0, Ordering::Release);
         // Without any checkpoint everything is in the log.
         let residency =
             if row == CheckpointRow::default() { Residency::Complete } else { Residency::Partial };
