@@ -135,6 +135,17 @@ async fn any_value(_ctx: &QueryCtx, value: Value) -> Result<Value> {
     Ok(value)
 }
 
+macro_rules! reader {
+    ($name:ident = $table:ident::$index:ident($field:ident: $type:ty)) => {
+        #[query]
+        async fn $name(ctx: &QueryCtx, $field: $type) -> Result<Option<Doc<$table>>> {
+            ctx.db.query().with_index($table::$index, |q| q.eq($table::$field, $field)).first().await
+        }
+    };
+}
+
+reader!(first_of = Note::by_owner(owner: String));
+
 fn app() -> TestApp {
     let notes = Module::new("notes").with(functions![
         create,
@@ -153,7 +164,8 @@ fn app() -> TestApp {
         panics,
         who,
         dynamic,
-        any_value
+        any_value,
+        first_of
     ]);
     TestApp::new(App::new().schema(Schema::new().of::<Note>()).module(notes)).unwrap()
 }
@@ -170,6 +182,8 @@ async fn what_is_written_is_read() {
     app.mutation(rate { id, stars: Some(5.0) }).await.unwrap();
     let notes = app.query(of { owner: "ada".into() }).await.unwrap();
     assert_eq!((notes.len(), notes[0]._id, notes[0].stars), (1, id, Some(5.0)));
+    let first = app.query(first_of { owner: "ada".into() }).await.unwrap();
+    assert_eq!(first.as_ref(), notes.first(), "a function that a macro wrote");
     app.mutation(rate { id, stars: None }).await.unwrap();
     assert_eq!(app.query(of { owner: "ada".into() }).await.unwrap()[0].stars, None);
 }

@@ -154,7 +154,10 @@ fn generate(kind: &Kind, options: &Options, mut function: ItemFn) -> syn::Result
     });
     let marker = marker(name);
     let returns = options.returns.as_ref().map(|validator| quote!(.returns(|| #validator)));
-    let call = quote_spanned!(output.span()=> __call.finish(#name(__ctx, #(__args.#idents),*).await));
+    // Located at the output, for messages about it, but with the names of the registration around it: the two differ
+    // where a `macro_rules!` writes the function and is handed one of them.
+    let at_output = output.span().resolved_at(name.span());
+    let call = quote_spanned!(at_output=> __call.finish(#name(__ctx, #(__args.#idents),*).await));
     // With the spans of the function itself: rustc keeps quiet about dead code that a macro wrote.
     let registration = quote_spanned! {name.span()=>
         fn #marker() -> #p::FunctionDef {

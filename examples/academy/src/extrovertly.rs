@@ -8,6 +8,8 @@ mod users;
 
 use hull::prelude::*;
 
+use crate::not_found;
+
 /// The application's modules, as frontends name them.
 pub(crate) fn modules() -> [Module; 5] {
     [
@@ -17,13 +19,4 @@ pub(crate) fn modules() -> [Module; 5] {
         missions::module(),
         user_missions::module(),
     ]
-}
-
-/// The error of a function that was given the id of a document that does not exist (any more).
-fn not_found(what: &str, id: impl std::fmt::Display) -> Error {
-    ConvexError::new(Value::object([
-        ("code", "NotFound".to_owned()),
-        ("message", format!("there is no {what} {id}")),
-    ]))
-    .into()
 }
