@@ -238,6 +238,11 @@ impl Engine {
         names
     }
 
+    /// Whether the schema declares this table.
+    pub fn is_declared(&self, table: &str) -> bool {
+        self.inner.newest_catalog().schema.as_ref().is_some_and(|schema| schema.get(table).is_some())
+    }
+
     /// Stops: commits are refused from now on, what was committed becomes durable, and a checkpoint of bounded length
     /// leaves little to replay. The data directory is let go
     /// when the last clone and transaction are gone.

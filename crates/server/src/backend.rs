@@ -26,6 +26,7 @@ use crate::admin::{AdminError, KeyStore};
 use crate::connection::instant;
 use crate::data::{self, Opener};
 use crate::http::{ApiError, Credentials, without_type};
+use crate::imports::Imports;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::sample::SampleError;
@@ -112,6 +113,7 @@ pub(crate) struct Backend {
     runner: Runner,
     live: LiveQueries,
     keys: KeyStore,
+    imports: Arc<Imports>,
     directory: PathBuf,
     started: Moment,
 }
@@ -135,6 +137,7 @@ impl Backend {
         };
         Ok(Arc::new(Backend {
             keys: KeyStore::new(engine.clone()),
+            imports: Arc::default(),
             engine,
             runner,
             live,
@@ -163,6 +166,11 @@ impl Backend {
 
     pub(crate) fn keys(&self) -> &KeyStore {
         &self.keys
+    }
+
+    /// The imports under way.
+    pub(crate) fn imports(&self) -> &Arc<Imports> {
+        &self.imports
     }
 
     pub(crate) fn directory(&self) -> &Path {

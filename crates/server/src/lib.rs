@@ -16,6 +16,7 @@ mod connection;
 mod control;
 mod data;
 mod http;
+mod imports;
 mod keys;
 mod limits;
 mod listener;

@@ -118,7 +118,7 @@ impl Engine {
 
 impl Import {
     /// Takes rows of a table. Without `skip_invalid` the first row that is not valid ends the import; with `append` the batches
-    /// before it stay, which [`Import::applied`] counts.
+    /// before it stay, which [`Import::kept`] counts.
     pub fn push(
         &mut self,
         table: &str,
@@ -152,6 +152,11 @@ impl Import {
     /// The rows that were taken so far.
     pub fn applied(&self) -> u64 {
         self.applied
+    }
+
+    /// The rows that stay whatever follows: appended ones.
+    pub fn kept(&self) -> u64 {
+        if self.hides() { 0 } else { self.applied }
     }
 
     /// Ends the import: from now on the tables hold what was pushed. Nothing is changed where this fails.

@@ -48,6 +48,11 @@ impl ApiError {
         ApiError::new(StatusCode::UNAUTHORIZED, code, message)
     }
 
+    /// 403: only admins may do this.
+    pub(crate) fn admin_key_required() -> ApiError {
+        ApiError::forbidden("AdminKeyRequired", "This address needs an admin key (`keys create`).")
+    }
+
     /// 403: the caller is known, or nobody, and may not do this.
     pub(crate) fn forbidden(code: &'static str, message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::FORBIDDEN, code, message)

@@ -46,7 +46,12 @@ impl FromRequestParts<Arc<Shared>> for Parameters {
     }
 }
 
-fn caller(shared: &Shared, headers: &HeaderMap, parameters: &Parameters) -> Result<Identity, ApiError> {
+/// Who asks.
+pub(super) fn caller(
+    shared: &Shared,
+    headers: &HeaderMap,
+    parameters: &Parameters,
+) -> Result<Identity, ApiError> {
     shared.ready()?.identity(&Credentials::read(headers, parameters.admin_key.as_deref())?)
 }
 
@@ -147,10 +152,7 @@ pub(super) async fn any_function(
 ) -> Response {
     let identity = caller(&shared, &headers, &parameters)?;
     if !identity.is_admin() {
-        return Err(ApiError::forbidden(
-            "AdminKeyRequired",
-            "This address needs an admin key (`keys create`).",
-        ));
+        return Err(ApiError::admin_key_required());
     }
     run_any(&shared, body.json::<FunctionBody>()?.call()?, identity).await
 }

@@ -8,6 +8,7 @@ mod credentials;
 mod error;
 mod format;
 mod functions;
+mod import;
 mod ops;
 
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{any, delete, get, post};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 pub(crate) use credentials::{Credentials, without_type};
@@ -46,6 +47,10 @@ pub(crate) fn router(shared: Arc<Shared>, page: Router<Arc<Shared>>) -> Router {
         .route("/api/function", post(functions::any_function))
         .route("/api/run/", post(functions::run))
         .route("/api/run/{*path}", post(functions::run))
+        .route("/api/hull/import", post(import::begin))
+        .route("/api/hull/import/{id}", delete(import::cancel))
+        .route("/api/hull/import/{id}/rows", post(import::rows))
+        .route("/api/hull/import/{id}/finish", post(import::finish))
         .route("/api/debug_event", post(ops::debug_event))
         .route("/api/storage/{*path}", any(ops::storage))
         .route("/version", get(ops::version))
