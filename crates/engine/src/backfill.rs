@@ -116,7 +116,7 @@ impl Inner {
             if !chunk.entries.is_empty() {
                 let mut batch = Batch::new();
                 chunk.entries.into_iter().for_each(|(k, _)| batch.delete(k));
-                self.write(batch)?;
+                self.write(batch, true)?;
                 return Ok(true);
             }
         }

@@ -1,14 +1,16 @@
 //! Checkpoints: writing what storage lacks, batch by batch, up to one timestamp C.
 //!
 //! C is durable and no newer than any registered snapshot. The first batch names the C it is bound for, the last one
-//! records that it was reached; each batch is synced, and the log has been synced through C before. So storage never holds
-//! anything newer than a registered snapshot, a crash in the middle is repaired by replaying the log from the C before,
-//! and a log that ends below a named C is damage.
+//! records that it was reached, and the log has been synced through C before. A few batches share a sync: storage keeps a
+//! prefix of them in a crash, and the overlay keeps them until they are synced. So storage never holds anything newer than
+//! a registered snapshot, a crash in the middle is repaired by replaying the log from the C before, and a log that ends
+//! below a named C is damage.
 //!
 //! The row under `checkpoint` in [`Keyspace::META`]: three numbers of 8 bytes, little endian: the C that is named, the
 //! log position that the log never ends below, the C that was reached. The row under `backup`: the timestamp of the last
 //! backup that was recorded, 8 bytes, little endian.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use hull_value::Timestamp;
@@ -75,7 +77,62 @@ struct Running {
     work: Vec<Dirty>,
     /// Bytes of `storing_bytes` for each key of `work`.
     share: u64,
+    /// What was written, or needs no writing, since the last sync; and its bytes and batches.
+    unsynced: Vec<Dirty>,
+    unsynced_bytes: usize,
+    unsynced_batches: usize,
+    /// The writes of storage that had failed by the last sync: after one more the batches since are lost.
+    failures: u64,
     still_dirty: Vec<Dirty>,
+}
+
+/// The batches and the bytes after which storage is synced.
+const SYNC_BATCHES: usize = 8;
+const SYNC_BYTES: usize = 1 << 20;
+/// The keys that are handled while a table is locked.
+const KEYS_AT_ONCE: usize = 64;
+
+impl Running {
+    /// Writes everything since the last sync again.
+    fn repeat(&mut self, failures: u64) {
+        self.work.append(&mut self.unsynced);
+        (self.unsynced_bytes, self.unsynced_batches) = (0, 0);
+        self.failures = failures;
+    }
+
+    /// Moves what one batch has room for to it.
+    fn fill(&mut self, batch: &mut Batch) {
+        let (reached, ts) = (self.row.reached, self.row.bound);
+        let first = batch.len();
+        while let Some(store) = self.work.last().map(|dirty| dirty.store.clone()) {
+            let last = self.work.len().saturating_sub(KEYS_AT_ONCE);
+            let other = self.work[last..].iter().rposition(|dirty| !Arc::ptr_eq(&dirty.store, &store));
+            let from = other.map_or(last, |other| last + other + 1);
+            let (mut taken, mut full) = (0, false);
+            store.to_store(&self.work[from..], reached, ts, |dirty, value| {
+                if let Some(value) = value {
+                    // The key, the row above and the row below.
+                    let size = dirty.key.len() + value.as_ref().map_or(0, Vec::len) + 128;
+                    full = batch.len() + 2 > crate::storage::MAX_BATCH_KEYS
+                        || !batch.has_room(size) && batch.len() > first;
+                    if full {
+                        return false;
+                    }
+                    let stored = storage_key(dirty.keyspace, &dirty.key);
+                    match value {
+                        Some(value) => batch.put(stored, value),
+                        None => batch.delete(stored),
+                    }
+                }
+                taken += 1;
+                true
+            });
+            self.unsynced.extend(self.work.drain(self.work.len() - taken..));
+            if full {
+                return;
+            }
+        }
+    }
 }
 
 /// How far a step of a checkpoint came.
@@ -127,54 +184,35 @@ impl Inner {
             },
         };
         let ts = running.row.bound;
+        let failures = self.storage_failures.load(Ordering::Relaxed);
+        if failures != running.failures {
+            // Another batch than a checkpoint's has failed.
+            running.repeat(failures);
+            checkpoints.row.bound = Timestamp(0);
+        }
         let mut batch = Batch::new();
         let first = checkpoints.row.bound != ts;
         if first {
             CheckpointRow { reached: checkpoints.row.reached, ..running.row }.put(&mut batch);
         }
-        let mut written = Vec::new();
-        while let Some(dirty) = running.work.pop() {
-            let Some(value) = dirty.store.to_store(dirty.keyspace, &dirty.key, running.row.reached, ts)
-            else {
-                written.push(dirty);
-                continue;
-            };
-            // The key, the row above and the row below.
-            let size = dirty.key.len() + value.as_ref().map_or(0, Vec::len) + 128;
-            if written.len() + 3 > crate::storage::MAX_BATCH_KEYS
-                || !batch.has_room(size) && batch.len() > usize::from(first)
-            {
-                running.work.push(dirty);
-                break;
-            }
-            let stored = storage_key(dirty.keyspace, &dirty.key);
-            match value {
-                Some(value) => batch.put(stored, value),
-                None => batch.delete(stored),
-            }
-            written.push(dirty);
-        }
+        running.fill(&mut batch);
         let last = running.work.is_empty() && (batch.is_empty() || batch.has_room(128));
         if last {
             CheckpointRow { reached: ts, ..running.row }.put(&mut batch);
         }
-        if let Err(error) = self.store_undo(&batch, ts).and_then(|()| self.write(batch)) {
-            // What reached storage is repeated; the overlay hides it until then.
-            running.work.extend(written);
-            checkpoints.running = Some(running);
+        running.unsynced_bytes += batch.bytes();
+        running.unsynced_batches += 1;
+        let sync = last || running.unsynced_bytes > SYNC_BYTES || running.unsynced_batches >= SYNC_BATCHES;
+        if let Err(error) = self.store_undo(&batch, ts).and_then(|()| self.write(batch, sync)) {
+            // The overlay hides what reached storage until it is repeated.
+            running.repeat(self.storage_failures.load(Ordering::Relaxed));
             checkpoints.row.bound = Timestamp(0);
+            checkpoints.running = Some(running);
             return Err(error);
         }
         checkpoints.row.bound = ts;
-        {
-            let mut state = self.commit.lock();
-            state.storing_bytes = state.storing_bytes.saturating_sub(running.share * written.len() as u64);
-            self.dirty_bytes.store(state.unstored(), Ordering::Relaxed);
-        }
-        for dirty in written {
-            if dirty.store.stored(dirty.keyspace, &dirty.key, ts) {
-                running.still_dirty.push(dirty);
-            }
+        if sync {
+            self.note_stored(&mut running, ts);
         }
         if !last {
             checkpoints.running = Some(running);
@@ -197,10 +235,28 @@ impl Inner {
         Ok(CheckpointStep::Done)
     }
 
-    /// Applies and syncs a batch. After a failure the store is opened again, and the batch must be repeated.
-    pub(crate) fn write(&self, batch: Batch) -> Result<(), StorageError> {
+    /// The overlay lets go of what was synced.
+    fn note_stored(&self, running: &mut Running, ts: Timestamp) {
+        {
+            let mut state = self.commit.lock();
+            let stored = running.share * running.unsynced.len() as u64;
+            state.storing_bytes = state.storing_bytes.saturating_sub(stored);
+            self.dirty_bytes.store(state.unstored(), Ordering::Relaxed);
+        }
+        let mut stored = running.unsynced.drain(..).peekable();
+        while let Some(store) = stored.peek().map(|dirty| dirty.store.clone()) {
+            let keys = std::iter::from_fn(|| stored.next_if(|dirty| Arc::ptr_eq(&dirty.store, &store)));
+            store.stored(keys.take(KEYS_AT_ONCE), ts, &mut running.still_dirty);
+        }
+        drop(stored);
+        (running.unsynced_bytes, running.unsynced_batches) = (0, 0);
+    }
+
+    /// Applies a batch and syncs if told so. After a failure the store is opened again, and all batches since the last
+    /// sync must be repeated.
+    pub(crate) fn write(&self, batch: Batch, sync: bool) -> Result<(), StorageError> {
         self.write_unsynced(batch)?;
-        self.storage.sync().inspect_err(|error| self.note_failed_write(error))
+        if sync { self.storage.sync().inspect_err(|error| self.note_failed_write(error)) } else { Ok(()) }
     }
 
     /// Applies a batch that may be lost in a crash.
@@ -252,11 +308,24 @@ impl Inner {
         state.storing_bytes = std::mem::take(&mut state.dirty_bytes);
         let mut work = std::mem::take(&mut state.dirty);
         drop(state);
-        // Neighbours share pages of the tree. The batches take from the end.
-        work.sort_unstable_by(|a, b| (b.keyspace, &b.key).cmp(&(a.keyspace, &a.key)));
+        // Neighbours share pages of the tree, and documents come last, so that each is let go of once. The batches take
+        // from the end.
+        work.sort_unstable_by(|a, b| {
+            let order = |d: &Dirty| (d.is_document(), d.keyspace);
+            order(b).cmp(&order(a)).then_with(|| b.key.cmp(&a.key))
+        });
         let row = CheckpointRow { bound: ts, position, reached: last.reached };
         let share = self.storing_share(work.len());
-        Some(Running { row, work, share, still_dirty: Vec::new() })
+        Some(Running {
+            row,
+            work,
+            share,
+            unsynced: Vec::new(),
+            unsynced_bytes: 0,
+            unsynced_batches: 0,
+            failures: self.storage_failures.load(Ordering::Relaxed),
+            still_dirty: Vec::new(),
+        })
     }
 
     fn storing_share(&self, keys: usize) -> u64 {

@@ -187,7 +187,7 @@ impl Hold {
         }
         let mut batch = Batch::new();
         batch.put(storage_key(Keyspace::META, NOTED_BACKUP), self.ts().0.to_le_bytes().to_vec());
-        inner.write(batch)?;
+        inner.write(batch, true)?;
         inner.backup_ts.store(self.ts().0, Ordering::Release);
         Ok(())
     }

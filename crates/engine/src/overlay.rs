@@ -121,6 +121,13 @@ pub(crate) struct Dirty {
     pub(crate) key: Key,
 }
 
+impl Dirty {
+    /// Whether it is the document itself, and not one of its index entries.
+    pub(crate) fn is_document(&self) -> bool {
+        self.keyspace == self.store.by_id
+    }
+}
+
 /// What applying a write did to the memory.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Applied {
@@ -297,7 +304,7 @@ impl TableStore {
                 let was_dirty = std::mem::replace(&mut chain.dirty, true);
                 drop(chain);
                 if !was_dirty {
-                    applied.dirtied = pushed.added;
+                    applied.dirtied = pushed.added + size_of::<Dirty>();
                     dirty.push(Dirty { store: self.clone(), keyspace: self.by_id, key: write.key });
                 }
                 self.grow(pushed.grown);
@@ -337,7 +344,7 @@ impl TableStore {
                 added = pushed.added;
             }
             if !std::mem::replace(&mut chain.dirty, true) {
-                applied.dirtied += added;
+                applied.dirtied += added + size_of::<Dirty>();
                 dirty.push(Dirty { store: self.clone(), keyspace: self.by_id, key: write.key.clone() });
             }
         }
@@ -375,7 +382,7 @@ impl TableStore {
                 entry.push(ts, present, floor);
             }
             if !std::mem::replace(&mut entry.dirty, true) {
-                applied.dirtied += ENTRY_BYTES;
+                applied.dirtied += ENTRY_BYTES + size_of::<Dirty>();
                 dirty.push(Dirty { store: self.clone(), keyspace: change.keyspace, key: change.key });
             }
         }

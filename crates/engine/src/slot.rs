@@ -47,8 +47,8 @@ pub(crate) struct Pushed {
     pub(crate) superseded: usize,
 }
 
-/// What a slot takes beside its versions, with its place in the map.
-pub(crate) const SLOT_BYTES: usize = 128;
+/// What a slot takes beside its versions, with its place in the map, whose nodes are 50 to 70 % full.
+pub(crate) const SLOT_BYTES: usize = 176;
 
 impl Slot {
     pub(crate) fn new(first: Version, dirty: bool) -> Self {

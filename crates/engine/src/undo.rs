@@ -170,7 +170,7 @@ impl Inner {
             }
         }
         if !batch.is_empty() {
-            self.write(batch)?;
+            self.write(batch, true)?;
         }
         let more = next.is_some();
         self.holds.swept(next);

@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use hull_engine::{CommitError, KeyRange, Order, ReadAt};
+use hull_engine::{CommitError, Engine, KeyRange, Order, ReadAt};
 use hull_value::{DocumentId, ValueRef};
 
 #[test]
@@ -138,4 +138,40 @@ fn the_past_can_be_read_until_it_is_trimmed() {
     drop(tx);
     engine.checkpoint().unwrap();
     assert_eq!(engine.begin_read(ReadAt::Exactly(then)).unwrap_err().code(), "OutOfRetention");
+}
+
+#[test]
+fn history_is_dropped_beyond_its_share_of_the_memory() {
+    let mut options = options();
+    options.memory_budget = 1 << 20;
+    let share = options.memory_budget / 16;
+    let engine = Engine::open(options).unwrap();
+    engine.apply_schema(&schema(), &mut |_| {}).unwrap();
+    let id = insert(&engine, 1.0, 1.0);
+    let first = engine.ordered();
+    let change = |to: f64| {
+        let mut tx = engine.begin();
+        tx.patch(id, &[("balance", Some(ValueRef::Float64(to)))]).unwrap();
+        engine.commit(tx).unwrap();
+        wait_durable(&engine);
+    };
+    change(2.0);
+    engine.maintain().unwrap();
+    let mut tx = engine.begin_read(ReadAt::Exactly(first)).unwrap();
+    assert_eq!(balance(&tx.get(id).unwrap().unwrap()), 1.0);
+    drop(tx);
+    let mut most = 0;
+    for n in 0..2000 {
+        change(f64::from(n));
+        most = most.max(engine.metrics().history_bytes);
+        if n % 50 == 0 {
+            engine.maintain().unwrap();
+        }
+    }
+    let metrics = engine.metrics();
+    assert!(most > share / 2 && metrics.history_bytes <= share, "{most}, {metrics:?}");
+    assert!(metrics.overlay_bytes < 2 * share, "{metrics:?}");
+    assert_eq!(engine.begin_read(ReadAt::Exactly(first)).unwrap_err().code(), "OutOfRetention");
+    let recent = metrics.history_start;
+    assert!(recent > first && engine.begin_read(ReadAt::Exactly(recent)).is_ok());
 }

@@ -6,24 +6,16 @@
 
 mod common;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use common::*;
 use hull_engine::log::MemoryLog;
 use hull_engine::storage::{Fault, FaultyStorage, MemoryStorage};
-use hull_engine::{CommitError, Engine, KeyRange, ManualClock, OpenError, Options, Order};
+use hull_engine::{CheckpointStep, CommitError, Engine, KeyRange, ManualClock, OpenError, Options, Order};
 use hull_model::{Schema, define_table, v};
-use hull_value::{DocumentId, Timestamp, ValueRef};
+use hull_value::{Timestamp, ValueRef};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
-
-type State = BTreeMap<DocumentId, f64>;
-
-fn test_schema() -> Schema {
-    Schema::new()
-        .table(define_table("t").field("k", v::number()).field("pad", v::string()).index("by_k", ["k"]))
-}
 
 struct Disk {
     storage: Arc<MemoryStorage>,
@@ -57,27 +49,6 @@ impl Disk {
         let kept = rng.random_range(0..=self.log.unsynced());
         self.log = Arc::new(self.log.after_power_loss(kept));
     }
-}
-
-fn state_of(engine: &Engine) -> State {
-    let mut tx = engine.begin();
-    let mut all = State::new();
-    let mut scan = tx.scan("t", "by_k", &KeyRange::all(), Order::Asc).unwrap();
-    let mut last = f64::MIN;
-    while let Some(document) = tx.next(&mut scan).unwrap() {
-        let k = number(&document, "k");
-        assert!(k >= last, "{k} after {last}");
-        last = k;
-        assert!(all.insert(document.id, k).is_none(), "twice in the index");
-    }
-    let mut by_id = State::new();
-    let mut scan = tx.scan("t", "by_creation_time", &KeyRange::all(), Order::Desc).unwrap();
-    while let Some(document) = tx.next(&mut scan).unwrap() {
-        by_id.insert(document.id, number(&document, "k"));
-        assert_eq!(tx.get(document.id).unwrap().as_ref(), Some(&document));
-    }
-    assert_eq!(all, by_id);
-    all
 }
 
 /// Runs a random script until storage fails or the script is through; returns every state that was committed.
@@ -230,6 +201,77 @@ fn a_failed_write_of_storage_is_repeated_after_it_was_opened_again() {
             engine.checkpoint().or_else(|_| engine.checkpoint()).unwrap();
             assert_eq!(state_of(&engine), again);
         }
+    }
+}
+
+fn insert_many(engine: &Engine, count: u32) {
+    let mut tx = engine.begin();
+    for k in 0..count {
+        tx.insert("t", &object(&[("k", f64::from(k).into()), ("pad", "".into())])).unwrap();
+    }
+    engine.commit(tx).unwrap();
+    wait_durable(engine);
+}
+
+/// A few batches share a sync: when storage fails between them, those before it may be gone as well.
+#[test]
+fn a_failed_batch_takes_along_those_that_were_not_synced() {
+    for fault in [Fault::Before, Fault::After] {
+        for n in 1.. {
+            let mut disk = Disk::new();
+            let engine = disk.open(n).unwrap();
+            engine.apply_schema(&test_schema(), &mut |_| {}).unwrap();
+            insert_many(&engine, 1700);
+            let before = state_of(&engine);
+            disk.faulty.fail_at(n, fault);
+            let failed = engine.checkpoint().is_err();
+            assert_eq!(state_of(&engine), before);
+            if failed {
+                engine.checkpoint().unwrap();
+            }
+            assert_eq!(state_of(&engine), before);
+            drop(engine);
+            disk.faulty.heal();
+            disk.storage.power_loss(0);
+            disk.log = Arc::new(disk.log.after_power_loss(0));
+            let engine = disk.open(n).unwrap();
+            assert_eq!((engine.metrics().dirty_bytes, state_of(&engine)), (0, before));
+            if !failed {
+                assert!(n > 12, "only {n} operations");
+                break;
+            }
+        }
+    }
+}
+
+/// A process that ends in the middle of a checkpoint leaves storage with a part of what the log makes again.
+#[test]
+fn replaying_the_log_over_what_it_made_changes_nothing() {
+    for seed in 0..5 {
+        let disk = Disk::new();
+        let mut rng = SmallRng::seed_from_u64(seed);
+        let mut engine = disk.open(seed).unwrap();
+        engine.apply_schema(&test_schema(), &mut |_| {}).unwrap();
+        insert_many(&engine, 600);
+        let mut states = Vec::new();
+        for _ in 0..3 {
+            script(&disk, &engine, &mut rng, &mut state_of(&engine), &mut states);
+        }
+        disk.log.resume();
+        insert_many(&engine, 600);
+        let before = state_of(&engine);
+        for round in 0..3 {
+            for _ in 0..=round {
+                assert_eq!(engine.checkpoint_step().unwrap(), CheckpointStep::More);
+            }
+            drop(engine);
+            engine = disk.open(1000 + 10 * seed + round).unwrap();
+            assert_eq!(state_of(&engine), before);
+        }
+        engine.checkpoint().unwrap();
+        drop(engine);
+        engine = disk.open(seed + 2000).unwrap();
+        assert_eq!((engine.metrics().dirty_bytes, state_of(&engine)), (0, before));
     }
 }
 

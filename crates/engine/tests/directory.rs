@@ -4,8 +4,10 @@
 mod common;
 
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use common::*;
+use hull_engine::storage::{Fault, FaultyStorage, Storage};
 use hull_engine::{DirOptions, Engine, KeyRange, OpenError, Order};
 
 fn open_dir(path: &Path) -> Result<Engine, OpenError> {
@@ -99,4 +101,42 @@ fn a_newer_format_is_refused() {
         }
     };
     assert_eq!(error.code(), "NewerFormat");
+}
+
+static FAULTY: Mutex<Option<Arc<FaultyStorage>>> = Mutex::new(None);
+
+fn wrap(storage: Arc<dyn Storage>) -> Arc<dyn Storage> {
+    let faulty = Arc::new(FaultyStorage::new(storage));
+    *FAULTY.lock().unwrap() = Some(faulty.clone());
+    faulty
+}
+
+#[test]
+fn storage_is_opened_again_after_a_failed_write() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = DirOptions { memory_budget: 64 << 20, wrap_storage: Some(wrap), ..DirOptions::default() };
+    let engine = Engine::open_dir(directory.path(), options).unwrap();
+    engine.apply_schema(&schema(), &mut |_| {}).unwrap();
+    let faulty = FAULTY.lock().unwrap().clone().unwrap();
+    let mut inserted = 0.0;
+    for fault in [Fault::Before, Fault::After] {
+        let failures = engine.metrics().storage_failures;
+        // The background thread may meet the fault first, also when it reads.
+        while engine.metrics().storage_failures == failures {
+            insert(&engine, inserted, 1.0);
+            inserted += 1.0;
+            wait_durable(&engine);
+            faulty.fail_at(1, fault);
+            let _ = engine.checkpoint();
+        }
+        insert(&engine, inserted, 1.0);
+        inserted += 1.0;
+        wait_durable(&engine);
+        faulty.heal();
+        engine.checkpoint().unwrap();
+    }
+    engine.shutdown();
+    drop((engine, faulty, FAULTY.lock().unwrap().take()));
+    let engine = open_again(directory.path());
+    assert_eq!(all_ids(&mut engine.begin(), Order::Asc).len(), inserted as usize);
 }

@@ -297,6 +297,20 @@ fn a_directory_that_cannot_be_used_is_refused_by_name() {
 }
 
 #[test]
+fn a_store_that_is_open_is_refused_and_opens_once_it_is_closed() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = SledOptions { open_limit: std::time::Duration::from_millis(500), ..SledOptions::default() };
+    let storage = SledStorage::open(directory.path(), SledOptions::default()).unwrap();
+    storage.apply(put(b"k", vec![1])).unwrap();
+    storage.sync().unwrap();
+    let Err(error) = SledStorage::open(directory.path(), options) else { panic!("it is open twice") };
+    assert_eq!(error.code(), "StorageBusy");
+    assert!(error.to_string().contains(&directory.path().display().to_string()), "{error}");
+    drop(storage);
+    assert_eq!(sled_at(directory.path()).unwrap().get(b"k").unwrap(), Some(vec![1]));
+}
+
+#[test]
 fn a_damaged_value_is_an_error_that_names_its_key() {
     let directory = tempfile::tempdir().unwrap();
     let storage = sled_at(directory.path()).unwrap();

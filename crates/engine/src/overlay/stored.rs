@@ -9,75 +9,60 @@ use std::sync::atomic::Ordering;
 use hull_value::Timestamp;
 
 use super::entry::{ENTRY_BYTES, Entry};
-use super::{Residency, State, TableStore};
+use super::{Dirty, Residency, State, TableStore};
 use crate::document::Document;
-use crate::key::{Key, Keyspace, key};
+use crate::key::Key;
 use crate::slot::{SLOT_BYTES, Slot, Version};
 
 impl TableStore {
-    /// What storage must hold of a dirty key at `ts`: `None` when nothing is to be written, since nothing was known of
-    /// the key by then, or it has not changed since the checkpoint at `reached`.
+    /// What storage must hold of dirty keys of this table at `ts`, from the last one on, as long as `take` wants more:
+    /// `None` when nothing is to be written, since nothing was known of the key by then, or it has not changed since the
+    /// checkpoint at `reached`.
     pub(crate) fn to_store(
         &self,
-        keyspace: Keyspace,
-        k: &[u8],
+        keys: &[Dirty],
         reached: Timestamp,
         ts: Timestamp,
-    ) -> Option<Option<Vec<u8>>> {
+        mut take: impl FnMut(&Dirty, Option<Option<Vec<u8>>>) -> bool,
+    ) {
         let state = self.state.read();
-        if keyspace == self.by_id {
-            let version = state.documents.get(k)?.at(ts).filter(|version| version.ts > reached)?;
-            return Some(version.document.map(|d| d.to_storage(version.ts)));
+        for dirty in keys.iter().rev() {
+            let value = if dirty.is_document() {
+                state.documents.get(&dirty.key).and_then(|slot| {
+                    let chain = slot.lock();
+                    let version = chain.at(ts).filter(|version| version.ts > reached)?;
+                    Some(version.document.as_ref().map(|d| d.to_storage(version.ts)))
+                })
+            } else {
+                let index = state.indexes.iter().find(|i| i.spec.keyspace == dirty.keyspace);
+                let since = index.and_then(|i| i.entries.get(&dirty.key)).and_then(|e| e.since_at(ts));
+                since.filter(|(since, _)| *since > reached).map(|(_, present)| present.then(Vec::new))
+            };
+            if !take(dirty, value) {
+                return;
+            }
         }
-        let index = state.indexes.iter().find(|i| i.spec.keyspace == keyspace)?;
-        index
-            .entries
-            .get(k)?
-            .since_at(ts)
-            .filter(|(since, _)| *since > reached)
-            .map(|(_, p)| p.then(Vec::new))
     }
 
-    /// Notes that storage holds the state at `ts` of a key; returns whether it is still dirty.
-    pub(crate) fn stored(&self, keyspace: Keyspace, k: &[u8], ts: Timestamp) -> bool {
-        let mut state = self.state.write();
-        let mut still_dirty = false;
+    /// Notes that storage holds the state at `ts` of these keys of this table; adds those that are still dirty to
+    /// `still_dirty`. A document is let go of with the last of its keys.
+    pub(crate) fn stored(
+        &self,
+        keys: impl Iterator<Item = Dirty>,
+        ts: Timestamp,
+        still_dirty: &mut Vec<Dirty>,
+    ) {
         let mut freed = 0;
-        if keyspace == self.by_id {
-            let Some(slot) = state.documents.get(k) else { return false };
-            let mut chain = slot.lock();
-            freed += chain.trim(ts);
-            if chain.newest().ts <= ts {
-                chain.dirty = false;
-            } else {
-                still_dirty = true;
-            }
-            drop(chain);
-            if !still_dirty {
-                freed += state.settle(k, ts);
-            }
-        } else {
-            let State { indexes, .. } = &mut *state;
-            let Some(index) = indexes.iter_mut().find(|i| i.spec.keyspace == keyspace) else { return false };
-            let Some(entry) = index.entries.get_mut(k) else { return false };
-            entry.trim(ts);
-            if entry.since <= ts {
-                entry.dirty = false;
-            } else {
-                still_dirty = true;
-            }
-            if entry.is_settled(ts) && !entry.present {
-                index.entries.remove(k);
-                freed += ENTRY_BYTES + k.len().saturating_sub(40);
-            }
-            if !still_dirty && k.len() >= 16 {
-                let id = key(&k[k.len() - 16..]);
-                freed += state.settle(&id, ts);
+        let mut state = self.state.write();
+        for dirty in keys {
+            let (clean, bytes) = state.note_stored(&dirty, ts);
+            freed += bytes;
+            if !clean {
+                still_dirty.push(dirty);
             }
         }
         drop(state);
         self.grow(-(freed as isize));
-        still_dirty
     }
 
     /// Drops up to `limit` clean documents from `from` on, of a table that is no longer complete; returns where to go on.
@@ -136,6 +121,38 @@ impl TableStore {
 }
 
 impl State {
+    /// Notes that storage holds a key's state at `ts`; returns whether it holds its newest, and the bytes freed.
+    fn note_stored(&mut self, dirty: &Dirty, ts: Timestamp) -> (bool, usize) {
+        let k = &*dirty.key;
+        if dirty.is_document() {
+            let Some(slot) = self.documents.get(k) else { return (true, 0) };
+            let mut chain = slot.lock();
+            let freed = chain.trim(ts);
+            chain.dirty = chain.newest().ts > ts;
+            let clean = !chain.dirty;
+            drop(chain);
+            return (clean, freed + if clean { self.settle(k, ts) } else { 0 });
+        }
+        let Some(index) = self.indexes.iter_mut().find(|i| i.spec.keyspace == dirty.keyspace) else {
+            return (true, 0);
+        };
+        let Some(entry) = index.entries.get_mut(k) else { return (true, 0) };
+        entry.trim(ts);
+        entry.dirty = entry.since > ts;
+        let clean = !entry.dirty;
+        // A dirty document follows, and is let go of then.
+        let was_last = clean && !entry.slot.lock().dirty;
+        let mut freed = 0;
+        if entry.is_settled(ts) && !entry.present {
+            index.entries.remove(k);
+            freed += ENTRY_BYTES + k.len().saturating_sub(40);
+        }
+        if was_last && let Some(id) = k.last_chunk::<16>() {
+            freed += self.settle(id, ts);
+        }
+        (clean, freed)
+    }
+
     /// Drops a document, with its entries, when storage holds all of it and it need not stay; returns the bytes freed.
     fn settle(&mut self, k: &[u8], ts: Timestamp) -> usize {
         let Some(slot) = self.documents.get(k) else { return 0 };

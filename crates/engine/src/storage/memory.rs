@@ -112,6 +112,8 @@ impl Storage for MemoryStorage {
     }
 
     fn reopen(&self) -> Result<(), StorageError> {
+        // Half of what may be gone is gone.
+        self.power_loss(self.unsynced() / 2);
         Ok(())
     }
 

@@ -37,7 +37,7 @@ const PIECE: usize = 4096;
 const HEADER: usize = 5;
 const WHOLE: u8 = 0;
 const PIECES: u8 = 1;
-/// How long sled may hold its lock after it was closed.
+/// How long sled may hold its lock after it was closed, half of the time to open at most.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
 
 /// How a [`SledStorage`] is opened.
@@ -58,9 +58,10 @@ impl Default for SledOptions {
 }
 
 impl SledOptions {
-    /// The settings for a process that may use `memory_budget` bytes in all: a quarter of it is sled's.
+    /// The settings for a process that may use `memory_budget` bytes in all: an eighth of it is sled's cache, which takes
+    /// two to three times that.
     pub fn for_budget(memory_budget: u64) -> SledOptions {
-        SledOptions { cache_bytes: (memory_budget / 4).max(16 << 20), ..SledOptions::default() }
+        SledOptions { cache_bytes: (memory_budget / 8).max(16 << 20), ..SledOptions::default() }
     }
 }
 
@@ -298,10 +299,11 @@ fn open(directory: &Path, options: &SledOptions) -> Result<(sled::Db, Counters),
     let limit = options.open_limit + Duration::from_millis(size_of_files(directory) >> 14);
     let (sender, receiver) = mpsc::channel();
     let (path, cache) = (directory.to_path_buf(), options.cache_bytes);
+    let lock_wait = LOCK_WAIT.min(options.open_limit / 2);
     std::thread::Builder::new()
         .name("hull-storage-open".into())
         .spawn(move || {
-            let _ = sender.send(guarded(&path, || open_here(&path, cache)));
+            let _ = sender.send(guarded(&path, || open_here(&path, cache, lock_wait)));
         })
         .map_err(|source| StorageError::Io { action: "start a thread", source })?;
     match receiver.recv_timeout(limit) {
@@ -312,7 +314,11 @@ fn open(directory: &Path, options: &SledOptions) -> Result<(sled::Db, Counters),
     }
 }
 
-fn open_here(directory: &Path, cache: u64) -> Result<(sled::Db, Counters), StorageError> {
+fn open_here(
+    directory: &Path,
+    cache: u64,
+    lock_wait: Duration,
+) -> Result<(sled::Db, Counters), StorageError> {
     let created = !directory.join("db").exists();
     let config = sled::Config::new().path(directory).cache_capacity(cache).flush_every_ms(None);
     let started = Instant::now();
@@ -320,7 +326,7 @@ fn open_here(directory: &Path, cache: u64) -> Result<(sled::Db, Counters), Stora
         match config.open() {
             Ok(db) => break db,
             Err(error) if is_lock(&error) => {
-                if started.elapsed() > LOCK_WAIT {
+                if started.elapsed() > lock_wait {
                     return Err(StorageError::Busy { directory: directory.to_path_buf() });
                 }
                 std::thread::sleep(Duration::from_millis(20));

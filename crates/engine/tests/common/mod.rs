@@ -88,3 +88,33 @@ pub fn wait_durable(engine: &Engine) {
         std::thread::yield_now();
     }
 }
+
+/// What is in the table `t` of [`test_schema`].
+pub type State = BTreeMap<DocumentId, f64>;
+
+pub fn test_schema() -> Schema {
+    Schema::new()
+        .table(define_table("t").field("k", v::number()).field("pad", v::string()).index("by_k", ["k"]))
+}
+
+/// Reads the table `t` in every way there is.
+pub fn state_of(engine: &Engine) -> State {
+    let mut tx = engine.begin();
+    let mut all = State::new();
+    let mut scan = tx.scan("t", "by_k", &KeyRange::all(), Order::Asc).unwrap();
+    let mut last = f64::MIN;
+    while let Some(document) = tx.next(&mut scan).unwrap() {
+        let k = number(&document, "k");
+        assert!(k >= last, "{k} after {last}");
+        last = k;
+        assert!(all.insert(document.id, k).is_none(), "twice in the index");
+    }
+    let mut by_id = State::new();
+    let mut scan = tx.scan("t", "by_creation_time", &KeyRange::all(), Order::Desc).unwrap();
+    while let Some(document) = tx.next(&mut scan).unwrap() {
+        by_id.insert(document.id, number(&document, "k"));
+        assert_eq!(tx.get(document.id).unwrap().as_ref(), Some(&document));
+    }
+    assert_eq!(all, by_id);
+    all
+}
