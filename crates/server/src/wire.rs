@@ -72,6 +72,8 @@ pub(crate) struct Wire {
     stream: TcpStream,
     context: WebSocketContext,
     outgoing: Outgoing,
+    /// Whether what has come holds no whole message.
+    drained: bool,
 }
 
 impl Wire {
@@ -83,11 +85,16 @@ impl Wire {
             .max_message_size(Some(MAX_MESSAGE))
             .max_frame_size(Some(MAX_MESSAGE));
         let context = WebSocketContext::from_partially_read(leftover.to_vec(), Role::Server, Some(config));
-        Wire { stream, context, outgoing: Outgoing::default() }
+        Wire { stream, context, outgoing: Outgoing::default(), drained: false }
     }
 
     /// The next message, or pending with the task's waker registered for more bytes.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, WireError>> {
+        // The library clears its buffer before it asks for bytes, so it is asked only when there are some.
+        if self.drained && self.stream.poll_read_ready(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.drained = false;
         loop {
             let mut io = Io { stream: &mut self.stream, outgoing: &mut self.outgoing, cx };
             let incoming = match self.context.read(&mut io) {
@@ -97,7 +104,10 @@ impl Wire {
                 Ok(Message::Ping(_)) => Incoming::Ping,
                 Ok(Message::Close(_)) => Incoming::Closed,
                 Ok(Message::Frame(_)) => continue,
-                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.drained = true;
+                    return Poll::Pending;
+                }
                 Err(error) => return Poll::Ready(Err(wire_error(error))),
             };
             return Poll::Ready(Ok(incoming));

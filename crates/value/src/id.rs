@@ -74,6 +74,8 @@ impl IdError {
 pub const MAX_ID_LEN: usize = 37;
 const MIN_ID_LEN: usize = 31;
 const MAX_ID_BYTES: usize = 5 + 16 + 2;
+/// Five bytes are eight characters.
+const GROUPS: usize = MAX_ID_BYTES.div_ceil(5);
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const NO_DIGIT: u8 = 0xff;
 const DIGITS: [u8; 256] = {
@@ -88,7 +90,7 @@ const DIGITS: [u8; 256] = {
 
 /// The text of an id, on the stack.
 pub(crate) struct IdText {
-    bytes: [u8; MAX_ID_LEN],
+    bytes: [u8; GROUPS * 8],
     len: usize,
 }
 
@@ -107,45 +109,31 @@ fn fletcher16(bytes: &[u8]) -> [u8; 2] {
 
 impl DocumentId {
     pub(crate) fn text(&self) -> IdText {
-        let mut bytes = [0u8; MAX_ID_BYTES];
+        // Zeros behind the footer fill the last group.
+        let mut bytes = [0u8; GROUPS * 5];
         let mut len = 0;
-        let mut push = |part: &[u8]| {
-            for byte in part {
-                if let Some(slot) = bytes.get_mut(len) {
-                    *slot = *byte;
-                    len += 1;
-                }
-            }
-            len
-        };
         let mut number = self.table.0;
         while number >= 0x80 {
-            push(&[number as u8 | 0x80]);
+            bytes[len] = number as u8 | 0x80;
+            len += 1;
             number >>= 7;
         }
-        push(&[number as u8]);
-        let len = push(&self.internal.0);
+        bytes[len] = number as u8;
+        len += 1;
+        bytes[len..len + 16].copy_from_slice(&self.internal.0);
+        len += 16;
         let footer = fletcher16(&bytes[..len]);
         bytes[len..len + 2].copy_from_slice(&footer);
+        len += 2;
 
-        let mut text = IdText { bytes: [0; MAX_ID_LEN], len: 0 };
-        let mut write = |five: u32| {
-            if let Some(slot) = text.bytes.get_mut(text.len) {
-                *slot = ALPHABET[(five & 31) as usize];
-                text.len += 1;
+        let mut text = IdText { bytes: [0; GROUPS * 8], len: (len * 8).div_ceil(5) };
+        let (groups, _) = bytes.as_chunks::<5>();
+        let (places, _) = text.bytes.as_chunks_mut::<8>();
+        for ([a, b, c, d, e], place) in groups.iter().zip(places) {
+            let forty = u64::from_be_bytes([0, 0, 0, *a, *b, *c, *d, *e]);
+            for (at, character) in place.iter_mut().enumerate() {
+                *character = ALPHABET[(forty >> (35 - 5 * at) & 31) as usize];
             }
-        };
-        let (mut bits, mut held) = (0u32, 0u32);
-        for byte in &bytes[..len + 2] {
-            bits = (bits << 8 | u32::from(*byte)) & 0xffff;
-            held += 8;
-            while held >= 5 {
-                held -= 5;
-                write(bits >> held);
-            }
-        }
-        if held > 0 {
-            write(bits << (5 - held));
         }
         text
     }

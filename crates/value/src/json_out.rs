@@ -13,6 +13,7 @@
 use data_encoding::BASE64;
 
 use crate::guard::Guard;
+use crate::names::all_of;
 use crate::{Encode, Encoder, Packed, ValueError, ValueRef};
 
 /// A form of JSON.
@@ -26,9 +27,12 @@ pub enum JsonForm {
     Export,
 }
 
+/// The room that text begins with: enough for most values, little beside what handling one takes.
+const FIRST_CAPACITY: usize = 1024;
+
 /// Wire JSON of a value, in one pass.
 pub fn to_json<T: Encode + ?Sized>(value: &T) -> Result<String, ValueError> {
-    let mut out = String::with_capacity(128);
+    let mut out = String::with_capacity(FIRST_CAPACITY);
     let mut encoder = JsonEncoder::new(&mut out, JsonForm::Wire);
     value.encode(&mut encoder);
     if encoder.finish()? {
@@ -123,14 +127,17 @@ impl Encoder for JsonEncoder<'_> {
         if !self.guard.key(key) {
             return;
         }
-        self.writer.key(key);
-        let end = self.writer.out.len() - 2;
+        self.writer.before();
+        let plain = self.writer.quoted(key);
+        let end = self.writer.out.len() - 1;
+        self.writer.out.push(':');
+        self.writer.comma = false;
         let Some(frame) = self.guard.frames.last_mut() else { return };
         // A key with escapes is longer in the text than it is; it does not pass for ascending.
-        let text = self.writer.out.as_bytes();
         let start = end.saturating_sub(key.len());
+        let text = self.writer.out.as_bytes();
         let last = frame.last_key.and_then(|(from, to)| text.get(from..to));
-        if last.is_some_and(|last| last >= key.as_bytes()) || text.get(start..end) != Some(key.as_bytes()) {
+        if !plain || last.is_some_and(|last| last >= key.as_bytes()) {
             self.sorted = false;
         }
         frame.last_key = Some((start, end));
@@ -156,6 +163,21 @@ impl Writer<'_> {
         if std::mem::replace(&mut self.comma, true) {
             self.out.push(',');
         }
+    }
+
+    /// Writes a string with its quotes; returns whether it needed no escapes.
+    #[inline]
+    fn quoted(&mut self, text: &str) -> bool {
+        self.out.reserve(text.len() + 2);
+        self.out.push('"');
+        let plain = is_plain(text.as_bytes());
+        if plain {
+            self.out.push_str(text);
+        } else {
+            escape(text, self.out);
+        }
+        self.out.push('"');
+        plain
     }
 
     fn special(&mut self, key: &str, bytes: &[u8]) {
@@ -220,7 +242,7 @@ impl Encoder for Writer<'_> {
 
     fn string(&mut self, value: &str) {
         self.before();
-        write_string(value, self.out);
+        self.quoted(value);
     }
 
     fn bytes(&mut self, value: &[u8]) {
@@ -253,7 +275,7 @@ impl Encoder for Writer<'_> {
 
     fn key(&mut self, key: &str) {
         self.before();
-        write_string(key, self.out);
+        self.quoted(key);
         self.out.push(':');
         self.comma = false;
     }
@@ -264,12 +286,20 @@ impl Encoder for Writer<'_> {
     }
 }
 
-fn write_string(text: &str, out: &mut String) {
-    out.reserve(text.len() + 2);
-    out.push('"');
+fn needs_escape(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
+}
+
+/// Whether a string is its own JSON text.
+fn is_plain(text: &[u8]) -> bool {
+    all_of(text, |byte| !needs_escape(byte))
+}
+
+#[cold]
+fn escape(text: &str, out: &mut String) {
     let mut done = 0;
     for (i, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+        if !needs_escape(byte) {
             continue;
         }
         // A byte below 0x80 is a character of its own, so both sides are whole characters.
@@ -292,5 +322,4 @@ fn write_string(text: &str, out: &mut String) {
         }
     }
     out.push_str(text.get(done..).unwrap_or_default());
-    out.push('"');
 }

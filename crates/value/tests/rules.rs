@@ -213,6 +213,24 @@ fn wire_json() {
 }
 
 #[test]
+fn every_place_of_a_string_is_looked_at() {
+    for length in 1..50 {
+        for place in 0..length {
+            let with = |found: &str| "a".repeat(place) + found + &"a".repeat(length - place - 1);
+            for (found, text) in [("\"", "\\\""), ("\\", "\\\\"), ("\u{1f}", "\\u001f"), ("\u{80}", "\u{80}")]
+            {
+                assert_eq!(to_json(&*with(found)).unwrap(), format!("\"{}\"", with(text)));
+            }
+            for (found, good) in
+                [("~", true), (" ", true), ("\u{7f}", false), ("\u{1f}", false), ("é", false)]
+            {
+                assert_eq!(check_field_name(&with(found)).is_ok(), good, "{found:?} at {place} of {length}");
+            }
+        }
+    }
+}
+
+#[test]
 fn json_that_is_read_but_not_written() {
     assert_eq!(json("5.0").unwrap(), 5.0.into());
     assert_eq!(json(" -0 ").unwrap(), (-0.0).into());

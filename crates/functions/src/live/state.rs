@@ -10,6 +10,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use hull_engine::{CommitKeys, IntervalIndex};
@@ -37,14 +38,37 @@ pub(super) struct Start {
     pub(super) at: Timestamp,
 }
 
+/// What has a number of ours. Nobody else chooses the numbers, so they need no hash that withstands an attacker.
+pub(super) type Numbered<T> = HashMap<u64, T, BuildHasherDefault<NumberHasher>>;
+
+/// Spreads a number by one multiplication (Knuth's, with the golden ratio).
+#[derive(Default)]
+pub(super) struct NumberHasher(u64);
+
+impl Hasher for NumberHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0 ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+}
+
 /// All live queries and all sessions.
 pub(super) struct State {
     pub(super) durable: Timestamp,
     pub(super) failed: bool,
     pub(super) next: u64,
-    pub(super) entries: HashMap<EntryId, Entry>,
+    pub(super) entries: Numbered<Entry>,
     pub(super) by_key: HashMap<Arc<QueryKey>, Vec<EntryId>>,
-    pub(super) sessions: HashMap<SessionId, Session>,
+    pub(super) sessions: Numbered<Session>,
     pub(super) index: IntervalIndex<EntryId>,
     pub(super) answers: BinaryHeap<Reverse<(Timestamp, SessionId)>>,
     pub(super) pins: Pins,
@@ -63,9 +87,9 @@ impl State {
             durable,
             failed: false,
             next: 0,
-            entries: HashMap::new(),
+            entries: Numbered::default(),
             by_key: HashMap::new(),
-            sessions: HashMap::new(),
+            sessions: Numbered::default(),
             index: IntervalIndex::new(),
             answers: BinaryHeap::new(),
             pins: Pins::new(),
