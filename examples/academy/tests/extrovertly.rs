@@ -142,5 +142,5 @@ async fn every_function_does_what_its_name_says() {
         );
     }
 
-    app.called_each_of(&["users", "userProfiles", "journalEntries", "missions", "userMissions"]);
+    app.called_each_of(&["users", "userProfiles", "journalEntries", "missions", "userMissions"], &[]);
 }

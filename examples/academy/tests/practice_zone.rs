@@ -284,7 +284,10 @@ async fn every_function_does_what_its_name_says() {
     )
     .await;
 
-    app.called_each_of(&MODULES);
+    // The skills have a table of nearly the same name.
+    let skills = ["start", "complete", "fail", "listByMilestoneProgress", "listByCompleted"];
+    let skills = skills.map(|name| format!("practiceActivities:{name}"));
+    app.called_each_of(&MODULES, &skills.each_ref().map(String::as_str));
 }
 
 #[tokio::test]

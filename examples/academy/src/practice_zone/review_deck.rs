@@ -5,8 +5,8 @@ use schema::extrovertly::User;
 use schema::practice_zone::{PracticeItem, PracticeReviewCard};
 
 use super::sm2::Standing;
-use crate::not_found;
 use crate::table_functions::{documents, list_by, size};
+use crate::{not_found, refused};
 
 /// A day in milliseconds.
 const DAY: f64 = 86_400_000.0;
@@ -62,11 +62,7 @@ async fn review(
     quality: u8,
 ) -> Result<Nullable<Doc<PracticeReviewCard>>> {
     if quality > 5 {
-        return Err(ConvexError::new(Value::object([
-            ("code", "InvalidQuality".to_owned()),
-            ("message", format!("the quality of an answer is 0 to 5, not {quality}")),
-        ]))
-        .into());
+        return Err(refused("InvalidQuality", format!("the quality of an answer is 0 to 5, not {quality}")));
     }
     ctx.db.get(user_id).await?.ok_or_else(|| not_found("user", user_id))?;
     ctx.db.get(item_id).await?.ok_or_else(|| not_found("practice item", item_id))?;
