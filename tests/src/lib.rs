@@ -5,5 +5,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "this crate is for tests alone")]
 
 pub mod app;
+pub mod cli;
 pub mod server;
 pub mod wire;

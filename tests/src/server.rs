@@ -154,9 +154,14 @@ impl Drop for Server {
 
 /// The server's program, built beside the test that runs.
 pub fn testbed() -> Command {
+    program("testbed")
+}
+
+/// A program of this package.
+pub fn program(name: &str) -> Command {
     let test = std::env::current_exe().unwrap();
-    let folder = test.ancestors().find(|folder| folder.join("testbed").is_file());
-    Command::new(folder.map_or_else(|| PathBuf::from("testbed"), |folder| folder.join("testbed")))
+    let folder = test.ancestors().find(|folder| folder.join(name).is_file());
+    Command::new(folder.map_or_else(|| PathBuf::from(name), |folder| folder.join(name)))
 }
 
 /// Runs a command of the server's program and returns its status and everything it printed.

@@ -1,18 +1,15 @@
-//! The admin keys of a data directory: kept in the engine's log, managed by `keys …` with or without a server running.
+//! The admin keys of a database, kept in the engine's log.
 //!
 //! Guarantee: a key is printed after its hash is durable. Only a hash is stored, with the time it was made.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::sync::Arc;
 
 use hull_engine::{Engine, Keyspace, Order, ReadAt};
 use hull_model::KeyRange;
 use hull_value::{Packed, Timestamp, Value, ValueRef};
 
-use crate::control::{self, Reply, Request};
-use crate::data;
 use crate::keys::{AdminKey, KeyError, Presented, SecretHash};
-use crate::settings::Settings;
 
 /// Why an admin key could not be made, listed or revoked.
 #[derive(Debug, thiserror::Error)]
@@ -29,15 +26,9 @@ pub enum AdminError {
     /// The engine refused.
     #[error("{0}")]
     Engine(String),
-    /// The data can't be opened.
-    #[error(transparent)]
-    Open(#[from] hull_engine::OpenError),
-    /// The server that runs could not be asked.
-    #[error("the server that runs on this directory can't be asked: {0}")]
-    Control(std::io::Error),
-    /// The server that runs answered with this.
-    #[error("{0}")]
-    Remote(String),
+    /// The directory holds no database.
+    #[error("{0} holds no database; start a server on it first, or name another directory with --data-dir")]
+    NoDatabase(String),
 }
 
 impl AdminError {
@@ -48,8 +39,7 @@ impl AdminError {
             AdminError::Taken(_) => "KeyExists",
             AdminError::Unknown(_) => "KeyNotFound",
             AdminError::Engine(_) => "EngineError",
-            AdminError::Open(error) => error.code(),
-            AdminError::Control(_) | AdminError::Remote(_) => "ControlSocketFailed",
+            AdminError::NoDatabase(_) => "NoDatabase",
         }
     }
 }
@@ -68,11 +58,18 @@ fn engine_error(error: impl std::fmt::Display) -> AdminError {
 #[derive(Clone)]
 pub(crate) struct KeyStore {
     engine: Engine,
+    /// A key that ends with this process and is stored nowhere.
+    own: Arc<AdminKey>,
 }
 
 impl KeyStore {
-    pub(crate) fn new(engine: Engine) -> KeyStore {
-        KeyStore { engine }
+    pub(crate) fn new(engine: Engine) -> Result<KeyStore, AdminError> {
+        Ok(KeyStore { engine, own: Arc::new(AdminKey::generate(None)?) })
+    }
+
+    /// A key for those whom this process trusts anyway, valid until it ends.
+    pub(crate) fn of_this_process(&self) -> String {
+        self.own.reveal()
     }
 
     /// Makes a key; what is returned can't be had again, and must not be shown before the timestamp is durable.
@@ -125,6 +122,9 @@ impl KeyStore {
     /// Whether this is a valid key.
     pub(crate) fn is_valid(&self, key: &str) -> Result<bool, AdminError> {
         let Some(presented) = Presented::parse(key) else { return Ok(false) };
+        if presented.name == self.own.name && presented.matches(Some(self.own.hash)) {
+            return Ok(true);
+        }
         let mut transaction = self.engine.begin_read(ReadAt::Durable).map_err(engine_error)?;
         let record =
             transaction.get_system(Keyspace::ADMIN_KEYS, presented.name.as_bytes()).map_err(engine_error)?;
@@ -159,38 +159,4 @@ fn hash_of(record: &Packed) -> Option<SecretHash> {
         },
         _ => None,
     }
-}
-
-/// Does what is asked: lines for the terminal, and the timestamp that must be durable before they are shown.
-pub(crate) fn perform(keys: &KeyStore, request: Request) -> Result<(Vec<String>, Timestamp), AdminError> {
-    match request {
-        Request::CreateKey { name } => keys.create(name.as_deref()).map(|(key, ts)| (vec![key], ts)),
-        Request::ListKeys => {
-            let line = |(name, made): (String, f64)| format!("{name}\t{}", crate::time::utc(made / 1000.0));
-            Ok((keys.list()?.into_iter().map(line).collect(), Timestamp(0)))
-        }
-        Request::RevokeKey { name } => {
-            keys.revoke(&name).map(|ts| (vec![format!("{name} is no longer valid")], ts))
-        }
-    }
-}
-
-/// Does a `keys` command: through the server that runs on the directory, or by opening the data itself.
-pub(crate) fn command(directory: &Path, request: Request) -> Result<(), AdminError> {
-    let lines = match control::ask(directory, &request).map_err(AdminError::Control)? {
-        Some(Reply::Ok(lines)) => lines,
-        Some(Reply::Error(error)) => return Err(AdminError::Remote(error)),
-        None => {
-            let settings = Settings { data_dir: directory.to_owned(), ..Settings::default() };
-            let engine = data::open(&settings)?;
-            let done = perform(&KeyStore::new(engine.clone()), request);
-            // Everything is durable behind this.
-            engine.shutdown();
-            done?.0
-        }
-    };
-    for line in lines {
-        println!("{line}");
-    }
-    Ok(())
 }

@@ -12,12 +12,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant as Moment;
 
-use hull_engine::{BeginError, Engine};
+use hull_engine::{BeginError, Engine, Progress};
 use hull_functions::{
     App, CACHE_BYTES, FunctionError, Identity, LiveQueries, MutationRequest, OnStuck, QueryRequest, Registry,
     RequestId, RunError, Runner, UserIdentity,
 };
-use hull_model::FunctionKind;
+use hull_model::{FunctionKind, Schema};
 use hull_sync::{Close, Credential, Failure, Instant, NO_AUTH_PROVIDER, SessionId};
 use hull_value::{Packed, Timestamp, ValueRef};
 use tokio::sync::mpsc;
@@ -127,7 +127,23 @@ impl Backend {
         runtime: tokio::runtime::Handle,
     ) -> Result<Arc<Backend>, StartError> {
         let engine = opener(settings)?;
-        engine.apply_schema(app.tables(), &mut |progress| say(&data::describe(&progress)))?;
+        let schema = app.tables().clone();
+        let mut tell = |progress| say(&data::describe(&progress));
+        Backend::with_engine(engine, app, Some(&schema), settings, runtime, &mut tell)
+    }
+
+    /// The same on an engine that is open; without a schema, tables stay as they are.
+    pub(crate) fn with_engine(
+        engine: Engine,
+        app: App,
+        schema: Option<&Schema>,
+        settings: &Settings,
+        runtime: tokio::runtime::Handle,
+        tell: &mut dyn FnMut(Progress),
+    ) -> Result<Arc<Backend>, StartError> {
+        if let Some(schema) = schema {
+            engine.apply_schema(schema, tell)?;
+        }
         let registry = Arc::new(Registry::new(app)?);
         let runner = Runner::new(engine.clone(), registry, RandomState::new().hash_one(0));
         runner.start_watchdog();
@@ -136,7 +152,7 @@ impl Backend {
             LiveQueries::start(runner.clone(), CACHE_BYTES)
         };
         Ok(Arc::new(Backend {
-            keys: KeyStore::new(engine.clone()),
+            keys: KeyStore::new(engine.clone())?,
             imports: Arc::default(),
             engine,
             runner,

@@ -1,51 +1,31 @@
-//! How another process of the same user talks to a running server: a unix socket in its data directory.
+//! How another process of the same user talks to a running server: a unix socket in its data directory that speaks
+//! the admin routes and the HTTP API.
 //!
-//! The socket has mode 0600 from the moment it can be found under its name. A conversation is one line of JSON each
-//! way: `{"do":"create_key","name":null}` is answered by `{"ok":…}` or `{"error":"…"}`.
+//! Guarantee: the socket has mode 0600 from the moment it can be found under its name. Whoever can open it is trusted
+//! as an admin, without a key.
 
-use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use axum::Extension;
 use tokio::net::{UnixListener, UnixStream};
+
+use crate::http::{self, Trusted};
+use crate::listener;
+use crate::state::Shared;
 
 /// The socket's name in the data directory.
 const NAME: &str = "control.sock";
-/// A request is at most this long.
-const MAX_LINE: u64 = 4096;
-/// How long a client waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What can be asked.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "snake_case")]
-pub(crate) enum Request {
-    /// Make an admin key.
-    CreateKey {
-        /// Its name.
-        name: Option<String>,
-    },
-    /// Name the admin keys.
-    ListKeys,
-    /// Make an admin key invalid.
-    RevokeKey {
-        /// Its name.
-        name: String,
-    },
+/// Where the socket of a data directory is.
+pub(crate) fn path(directory: &Path) -> PathBuf {
+    directory.join(NAME)
 }
 
-/// What is answered.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Reply {
-    /// It was done: lines for the terminal.
-    Ok(Vec<String>),
-    /// It was not, and why.
-    Error(String),
+/// Whether a server listens on the socket of a data directory.
+pub(crate) async fn is_served(directory: &Path) -> bool {
+    UnixStream::connect(path(directory)).await.is_ok()
 }
 
 /// The listening socket; its file goes away with it.
@@ -57,30 +37,26 @@ pub(crate) struct ControlSocket {
 impl ControlSocket {
     /// Listens in a data directory that this process holds the lock of, so a socket found there is a dead one.
     pub(crate) fn bind(directory: &Path) -> std::io::Result<ControlSocket> {
-        let path = directory.join(NAME);
+        let path = path(directory);
         let hidden = directory.join(format!(".{NAME}.{}", std::process::id()));
-        remove(&hidden)?;
-        let listener = UnixListener::bind(&hidden)?;
-        std::fs::set_permissions(&hidden, PermissionsExt::from_mode(0o600))?;
-        std::fs::rename(&hidden, &path)?;
+        let named = |error: std::io::Error| {
+            std::io::Error::new(error.kind(), format!("the control socket {}: {error}", path.display()))
+        };
+        let bound = || {
+            remove(&hidden)?;
+            let listener = UnixListener::bind(&hidden)?;
+            std::fs::set_permissions(&hidden, PermissionsExt::from_mode(0o600))?;
+            std::fs::rename(&hidden, &path)?;
+            Ok(listener)
+        };
+        let listener = bound().map_err(named)?;
         Ok(ControlSocket { listener, path })
     }
 
-    /// Answers requests, one connection after the other, until dropped.
-    pub(crate) async fn serve<F: Future<Output = Reply>>(self, answer: impl Fn(Request) -> F) {
-        loop {
-            match self.listener.accept().await {
-                Ok((stream, _)) => {
-                    if let Ok(Err(error)) = tokio::time::timeout(PATIENCE, converse(stream, &answer)).await {
-                        tracing::debug!(%error, "a control connection was lost");
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "the control socket could not accept");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            }
-        }
+    /// Serves until the server stops and the requests that began are answered.
+    pub(crate) async fn serve(self, shared: Arc<Shared>) {
+        let router = http::control_router(Arc::clone(&shared)).layer(Extension(Trusted));
+        listener::serve(&self.listener, router, shared.stopping()).await;
     }
 }
 
@@ -90,45 +66,6 @@ impl Drop for ControlSocket {
             tracing::debug!(%error, "the control socket could not be removed");
         }
     }
-}
-
-async fn converse<F: Future<Output = Reply>>(
-    mut stream: UnixStream,
-    answer: impl Fn(Request) -> F,
-) -> std::io::Result<()> {
-    let mut line = String::new();
-    tokio::io::BufReader::new((&mut stream).take(MAX_LINE)).read_line(&mut line).await?;
-    let reply = match serde_json::from_str(&line) {
-        Ok(request) => answer(request).await,
-        Err(error) => Reply::Error(format!("not a control request: {error}")),
-    };
-    let mut line = serde_json::to_string(&reply)?;
-    line.push('\n');
-    stream.write_all(line.as_bytes()).await?;
-    stream.shutdown().await
-}
-
-/// Asks the server that runs on this directory; `None` when none does.
-pub(crate) fn ask(directory: &Path, request: &Request) -> std::io::Result<Option<Reply>> {
-    let stream = match BlockingStream::connect(directory.join(NAME)) {
-        Ok(stream) => stream,
-        Err(error)
-            if matches!(
-                error.kind(),
-                std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused
-            ) =>
-        {
-            return Ok(None);
-        }
-        Err(error) => return Err(error),
-    };
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let mut line = serde_json::to_string(request)?;
-    line.push('\n');
-    (&stream).write_all(line.as_bytes())?;
-    let mut reply = String::new();
-    BufReader::new(&stream).read_line(&mut reply)?;
-    Ok(Some(serde_json::from_str(&reply)?))
 }
 
 fn remove(path: &Path) -> std::io::Result<()> {
@@ -141,32 +78,24 @@ fn remove(path: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::{AdminClient, ClientError};
 
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_request_is_answered_and_nonsense_is_refused() {
+    #[tokio::test]
+    async fn it_speaks_http_to_the_owner_alone() {
         let directory = tempfile::tempdir().unwrap();
-        assert!(ask(directory.path(), &Request::ListKeys).unwrap().is_none());
+        assert!(!is_served(directory.path()).await);
         let socket = ControlSocket::bind(directory.path()).unwrap();
-        let mode = std::fs::metadata(directory.path().join(NAME)).unwrap().permissions().mode();
+        let mode = std::fs::metadata(path(directory.path())).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        let served = tokio::spawn(socket.serve(async |request| Reply::Ok(vec![format!("{request:?}")])));
-        let path = directory.path().to_owned();
-        tokio::task::spawn_blocking(move || {
-            let Some(Reply::Ok(lines)) = ask(&path, &Request::RevokeKey { name: "a".to_owned() }).unwrap()
-            else {
-                panic!("no answer")
-            };
-            assert_eq!(lines, ["RevokeKey { name: \"a\" }"]);
-            let mut stream = BlockingStream::connect(path.join(NAME)).unwrap();
-            stream.write_all(b"nonsense\n").unwrap();
-            let mut reply = String::new();
-            BufReader::new(&stream).read_line(&mut reply).unwrap();
-            assert!(reply.starts_with("{\"error\""), "{reply}");
-        })
-        .await
-        .unwrap();
-        served.abort();
-        let _ = served.await;
-        assert!(!directory.path().join(NAME).exists());
+        let shared = Shared::new();
+        let served = tokio::spawn(socket.serve(Arc::clone(&shared)));
+        assert!(is_served(directory.path()).await);
+        let client = AdminClient::unix(directory.path(), path(directory.path()));
+        let refused = client.get::<serde_json::Value>("/api/hull/tables").await.unwrap_err();
+        assert!(matches!(&refused, ClientError::Refused { status: 503, .. }), "{refused}");
+        assert_eq!(refused.code(), "Starting");
+        shared.stop();
+        served.await.unwrap();
+        assert!(!path(directory.path()).exists());
     }
 }

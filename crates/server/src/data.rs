@@ -27,6 +27,11 @@ pub(crate) fn open(settings: &Settings) -> Result<Engine, OpenError> {
     Engine::open_dir(path, options)
 }
 
+/// Whether a directory holds a database.
+pub(crate) fn exists(directory: &std::path::Path) -> bool {
+    directory.join("format").is_file()
+}
+
 /// What the terminal says while tables and indexes are prepared.
 pub(crate) fn describe(progress: &Progress) -> String {
     match progress {

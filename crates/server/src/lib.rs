@@ -12,15 +12,18 @@
 
 mod admin;
 mod backend;
+mod client;
 mod connection;
 mod control;
 mod data;
 mod http;
 mod imports;
 mod keys;
+mod keys_command;
 mod limits;
 mod listener;
 mod live;
+mod local;
 mod logs;
 mod mailbox;
 mod metrics;
@@ -40,8 +43,14 @@ mod wire;
 
 pub use admin::AdminError;
 pub use backend::StartError;
+pub use client::{
+    AdminClient, ByteReader, ClientError, Connecting, Connector, LineReader, Stream, authority,
+};
+pub use local::Local;
 pub use page::Page;
 pub use sample::{Caller, SampleError};
 pub use serve::{Serve, main, serve};
 pub use server::{ServeError, Server};
 pub use settings::{ByteSize, ByteSizeError, Durability, Settings};
+pub use time::utc;
+pub use watch::{WatchError, watch};

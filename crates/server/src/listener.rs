@@ -10,7 +10,8 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 
 /// How long a client may take for the head of a request.
@@ -37,8 +38,37 @@ pub(crate) async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     })
 }
 
+/// What connections come in through.
+pub(crate) trait Accept {
+    /// A connection.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// The next connection.
+    fn accept(&self) -> impl Future<Output = std::io::Result<Self::Stream>> + Send;
+}
+
+impl Accept for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> std::io::Result<TcpStream> {
+        let (stream, _) = TcpListener::accept(self).await?;
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection was lost at once");
+        }
+        Ok(stream)
+    }
+}
+
+impl Accept for UnixListener {
+    type Stream = UnixStream;
+
+    async fn accept(&self) -> std::io::Result<UnixStream> {
+        Ok(UnixListener::accept(self).await?.0)
+    }
+}
+
 /// Serves until `stop` is true, then until the requests that began are answered.
-pub(crate) async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn serve<A: Accept>(listener: &A, router: Router, mut stop: watch::Receiver<bool>) {
     // Each connection holds a sender; the channel closes when the last one ends.
     let (alive, mut ended) = mpsc::channel::<()>(1);
     loop {
@@ -46,7 +76,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, mut stop: watch
             biased;
             () = stopped(&mut stop) => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
+                Ok(stream) => {
                     tokio::spawn(connection(stream, router.clone(), stop.clone(), alive.clone()));
                 }
                 Err(error) => {
@@ -56,21 +86,16 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, mut stop: watch
             },
         }
     }
-    drop(listener);
     drop(alive);
     while ended.recv().await.is_some() {}
 }
 
 async fn connection(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     router: Router,
     mut stop: watch::Receiver<bool>,
     _alive: mpsc::Sender<()>,
 ) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection was lost at once");
-        return;
-    }
     let mut connection = std::pin::pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())

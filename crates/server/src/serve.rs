@@ -13,14 +13,14 @@ use hull_engine::{Engine, OpenError};
 use hull_functions::App;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::control::Request;
+use crate::client::AdminClient;
 use crate::data::{self, Opener};
 use crate::page::Page;
 use crate::sample::{Caller, Loader};
 use crate::server::{ServeError, Server};
-use crate::settings::{Command, CommandLine, KeysAction, Settings};
+use crate::settings::{Command, CommandLine, Settings};
 use crate::terminal::say;
-use crate::{admin, logs, watch};
+use crate::{keys_command, logs, watch};
 
 /// A server binary for an application, not started yet.
 ///
@@ -99,16 +99,11 @@ impl Serve {
     async fn obey(self, line: CommandLine) -> Result<(), Box<dyn std::error::Error>> {
         match line.command {
             None => self.until_stopped(line.settings).await,
-            Some(Command::Keys(keys)) => {
-                let (directory, request) = match keys.action {
-                    KeysAction::Create { name, directory } => (directory, Request::CreateKey { name }),
-                    KeysAction::List { directory } => (directory, Request::ListKeys),
-                    KeysAction::Revoke { name, directory } => (directory, Request::RevokeKey { name }),
-                };
-                let done = tokio::task::spawn_blocking(move || admin::command(&directory.data_dir, request));
-                Ok(done.await??)
+            Some(Command::Keys(keys)) => keys_command::run(keys).await,
+            Some(Command::Watch(command)) => {
+                let client = AdminClient::tcp(&command.url, command.admin_key)?;
+                Ok(watch::watch(&client, &command.path, &command.args, command.count).await?)
             }
-            Some(Command::Watch(command)) => Ok(watch::run(command).await?),
         }
     }
 

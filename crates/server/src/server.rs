@@ -5,7 +5,6 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,13 +13,13 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::backend::{Backend, StartError};
-use crate::control::{ControlSocket, Reply, Request};
+use crate::control::ControlSocket;
 use crate::data::Opener;
 use crate::sample::Loader;
 use crate::serve::{Serve, serve};
 use crate::settings::Settings;
 use crate::state::Shared;
-use crate::{admin, http, limits, listener, page};
+use crate::{http, limits, listener, page};
 
 /// How long open connections have, at a stop, to take their last answers.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
@@ -64,7 +63,7 @@ pub struct Server {
     shared: Arc<Shared>,
     address: SocketAddr,
     listening: JoinHandle<()>,
-    preparing: Option<JoinHandle<Result<Arc<Backend>, ServeError>>>,
+    preparing: Option<JoinHandle<Result<Prepared, ServeError>>>,
     backend: Option<Arc<Backend>>,
     control: Option<JoinHandle<()>>,
     watching: Option<JoinHandle<()>>,
@@ -90,7 +89,9 @@ impl Server {
         let address = listener.local_addr().map_err(ServeError::Listen)?;
         let shared = Shared::new();
         let router = http::router(Arc::clone(&shared), page_routes);
-        let listening = tokio::spawn(listener::serve(listener, router, shared.stopping()));
+        shared.set_url(url_of(address));
+        let stopping = shared.stopping();
+        let listening = tokio::spawn(async move { listener::serve(&listener, router, stopping).await });
         let preparing = tokio::spawn(prepare(Arc::clone(&shared), app, sample, opener, settings));
         Ok(Server {
             shared,
@@ -110,8 +111,8 @@ impl Server {
         if let Some(preparing) = &mut self.preparing {
             let prepared = preparing.await;
             self.preparing = None;
-            let backend = prepared??;
-            self.control = open_control(&backend);
+            let Prepared { backend, control } = prepared??;
+            self.control = control;
             self.watching = Some(tokio::spawn(watch_log(Arc::clone(&self.shared), Arc::clone(&backend))));
             self.sweeping = Some(tokio::spawn(sweep_sessions(Arc::clone(&backend), self.shared.stopping())));
             self.backend = Some(backend);
@@ -126,11 +127,7 @@ impl Server {
 
     /// The URL that clients use.
     pub fn url(&self) -> String {
-        let address = self.address;
-        if address.ip().is_unspecified() {
-            return format!("http://127.0.0.1:{}", address.port());
-        }
-        format!("http://{address}")
+        url_of(self.address)
     }
 
     /// A query worth watching, and its arguments: that of the page.
@@ -173,6 +170,10 @@ impl Server {
         self.shared.stop();
         let waiting = async {
             (&mut self.listening).await?;
+            if let Some(control) = &mut self.control {
+                control.await?;
+                self.control = None;
+            }
             self.shared.all_closed().await;
             Ok::<_, ServeError>(())
         };
@@ -196,7 +197,8 @@ impl Server {
             sweeping.await?;
         }
         if let Some(preparing) = self.preparing.take() {
-            self.backend = Some(preparing.await??);
+            // Its socket has been told to stop.
+            self.backend = Some(preparing.await??.backend);
         }
         if let Some(backend) = self.backend.take() {
             self.shared.let_go();
@@ -206,13 +208,19 @@ impl Server {
     }
 }
 
+/// What a server serves with.
+struct Prepared {
+    backend: Arc<Backend>,
+    control: Option<JoinHandle<()>>,
+}
+
 async fn prepare(
     shared: Arc<Shared>,
     app: App,
     sample: Option<Loader>,
     opener: Opener,
     settings: Settings,
-) -> Result<Arc<Backend>, ServeError> {
+) -> Result<Prepared, ServeError> {
     let no_sample = settings.no_sample;
     let runtime = tokio::runtime::Handle::current();
     let backend =
@@ -223,8 +231,10 @@ async fn prepare(
     // Queries read what is durable: the tables and indexes must be.
     let prepared = backend.engine().ordered();
     backend.wait_durable(prepared).await.map_err(|error| StartError::LogFailed(error.to_string()))?;
+    // Whoever sees that the server serves finds its socket.
+    let control = open_control(&shared, &backend);
     shared.set_ready(Arc::clone(&backend));
-    Ok(backend)
+    Ok(Prepared { backend, control })
 }
 
 /// Stops serving when the log fails.
@@ -269,16 +279,9 @@ async fn stopped_within(time: Duration, stop: &mut watch::Receiver<bool>) -> boo
     tokio::time::timeout(time, stop.wait_for(|stop| *stop)).await.is_ok()
 }
 
-fn open_control(backend: &Arc<Backend>) -> Option<JoinHandle<()>> {
-    let directory: &Path = backend.directory();
-    match ControlSocket::bind(directory) {
-        Ok(socket) => {
-            let backend = Arc::clone(backend);
-            Some(tokio::spawn(socket.serve(move |request| {
-                let backend = Arc::clone(&backend);
-                async move { control_reply(&backend, request).await }
-            })))
-        }
+fn open_control(shared: &Arc<Shared>, backend: &Backend) -> Option<JoinHandle<()>> {
+    match ControlSocket::bind(backend.directory()) {
+        Ok(socket) => Some(tokio::spawn(socket.serve(Arc::clone(shared)))),
         Err(error) => {
             tracing::warn!(%error, "no control socket: `keys create` works only while the server is stopped");
             None
@@ -286,12 +289,10 @@ fn open_control(backend: &Arc<Backend>) -> Option<JoinHandle<()>> {
     }
 }
 
-async fn control_reply(backend: &Backend, request: Request) -> Reply {
-    match admin::perform(backend.keys(), request) {
-        Ok((lines, ts)) => match backend.wait_durable(ts).await {
-            Ok(()) => Reply::Ok(lines),
-            Err(error) => Reply::Error(error.to_string()),
-        },
-        Err(error) => Reply::Error(error.to_string()),
+/// The URL that clients on this machine use.
+fn url_of(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        return format!("http://127.0.0.1:{}", address.port());
     }
+    format!("http://{address}")
 }

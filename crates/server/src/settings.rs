@@ -49,6 +49,8 @@ pub(crate) enum Command {
 pub(crate) struct KeysCommand {
     #[command(subcommand)]
     pub(crate) action: KeysAction,
+    #[command(flatten)]
+    pub(crate) directory: DataDirectory,
 }
 
 /// What can be done with admin keys.
@@ -59,20 +61,13 @@ pub(crate) enum KeysAction {
         /// The key's name, the part before `|`; one is made up unless given
         #[arg(long)]
         name: Option<String>,
-        #[command(flatten)]
-        directory: DataDirectory,
     },
     /// Print the names of the keys and when they were made
-    List {
-        #[command(flatten)]
-        directory: DataDirectory,
-    },
+    List,
     /// Make a key invalid
     Revoke {
         /// The key's name
         name: String,
-        #[command(flatten)]
-        directory: DataDirectory,
     },
 }
 
@@ -80,7 +75,7 @@ pub(crate) enum KeysAction {
 #[derive(Debug, Args)]
 pub(crate) struct DataDirectory {
     /// The directory that holds the data
-    #[arg(long, env = "HULL_DATA_DIR", default_value = "./hull-data", value_name = "DIR")]
+    #[arg(long, global = true, env = "HULL_DATA_DIR", default_value = "./hull-data", value_name = "DIR")]
     pub(crate) data_dir: PathBuf,
 }
 

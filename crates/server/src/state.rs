@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use hull_sync::SessionId;
 use parking_lot::{Mutex, RwLock};
@@ -21,6 +21,8 @@ pub(crate) struct Shared {
     /// The counters.
     pub(crate) metrics: Metrics,
     backend: RwLock<Option<Arc<Backend>>>,
+    /// Where websockets are served; never set by a process that runs no functions.
+    url: OnceLock<String>,
     stop: watch::Sender<bool>,
     failed: watch::Sender<Option<String>>,
     connections: Mutex<HashMap<u64, Weak<Mailbox>>>,
@@ -36,6 +38,7 @@ impl Shared {
         Arc::new(Shared {
             metrics: Metrics::new(),
             backend: RwLock::new(None),
+            url: OnceLock::new(),
             stop: watch::Sender::new(false),
             failed: watch::Sender::new(None),
             connections: Mutex::new(HashMap::new()),
@@ -48,6 +51,17 @@ impl Shared {
     /// From now on requests are served.
     pub(crate) fn set_ready(&self, backend: Arc<Backend>) {
         *self.backend.write() = Some(backend);
+    }
+
+    /// Functions are run, and websockets served at this URL.
+    pub(crate) fn set_url(&self, url: String) {
+        // A server has one address.
+        let _ = self.url.set(url);
+    }
+
+    /// Where websockets are served, if functions are run here.
+    pub(crate) fn url(&self) -> Option<&str> {
+        self.url.get().map(String::as_str)
     }
 
     /// Lets go of what runs functions.

@@ -8,7 +8,7 @@ pub(crate) fn now_ms() -> i64 {
 }
 
 /// Seconds since the epoch as `2026-01-31 12:30:00 UTC`.
-pub(crate) fn utc(seconds: f64) -> String {
+pub fn utc(seconds: f64) -> String {
     let seconds = seconds.max(0.0) as u64;
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = date(days);

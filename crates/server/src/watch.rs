@@ -10,11 +10,10 @@ use futures::{SinkExt, StreamExt};
 use hull_sync::{ClientEvent, ClientSession, Credential, QueryState, SessionId};
 use rand::TryRng;
 use rand::rngs::SysRng;
-use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use crate::settings::WatchCommand;
+use crate::client::{AdminClient, Stream};
 
 /// The first pause before another try, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
@@ -23,37 +22,43 @@ const SILENCE: Duration = Duration::from_secs(45);
 
 /// Why a query can't be watched.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum WatchError {
+pub enum WatchError {
+    /// What should be an object is none.
     #[error("the arguments are not a JSON object: {0}")]
     Arguments(String),
-    #[error("`{0}` is not the URL of a server; write http://host:port (this command does not speak TLS)")]
-    Url(String),
+    /// There is no number for a session.
     #[error("no randomness from the operating system: {0}")]
     Randomness(#[from] rand::rngs::SysError),
+    /// The admin key is not valid.
     #[error("the server refused the credential: {0}")]
     Refused(String),
+    /// The server and this client do not understand each other.
     #[error("the server ended the conversation: {0}")]
     Fatal(String),
 }
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+type Socket = WebSocketStream<Box<dyn Stream>>;
 
-/// Prints answers until Ctrl-C, or until there were as many as wanted.
-pub(crate) async fn run(command: WatchCommand) -> Result<(), WatchError> {
+/// Prints the answers of a query, `module:function`, until Ctrl-C, or until there were as many as wanted. `args` is a
+/// JSON object.
+pub async fn watch(
+    client: &AdminClient,
+    path: &str,
+    args: &str,
+    count: Option<u64>,
+) -> Result<(), WatchError> {
     let args: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_str(&command.args).map_err(|error| WatchError::Arguments(error.to_string()))?;
+        serde_json::from_str(args).map_err(|error| WatchError::Arguments(error.to_string()))?;
     let args = serde_json::Value::Object(args).to_string();
-    let url = socket_url(&command.url)?;
     let mut id = [0; 16];
     SysRng.try_fill_bytes(&mut id)?;
-    let mut watched =
-        Watched { session: ClientSession::new(SessionId(uuid(id))), query: 0, left: command.count };
-    if let Some(key) = command.admin_key {
-        watched.session.authenticate(Credential::Admin { key, acting_as: None });
+    let mut watched = Watched { session: ClientSession::new(SessionId(uuid(id))), query: 0, left: count };
+    if let Some(key) = client.key() {
+        watched.session.authenticate(Credential::Admin { key: key.to_owned(), acting_as: None });
     }
-    watched.query = watched.session.subscribe(&command.path, &args);
+    watched.query = watched.session.subscribe(path, &args);
     tokio::select! {
-        watched = watched.keep(&url) => watched,
+        watched = watched.keep(client) => watched,
         _ = tokio::signal::ctrl_c() => Ok(()),
     }
 }
@@ -66,11 +71,11 @@ struct Watched {
 
 impl Watched {
     /// Connects again and again.
-    async fn keep(&mut self, url: &str) -> Result<(), WatchError> {
+    async fn keep(&mut self, client: &AdminClient) -> Result<(), WatchError> {
         let mut pause = PAUSES.0;
         loop {
-            let reason = match tokio_tungstenite::connect_async(url).await {
-                Ok((socket, _)) => {
+            let reason = match connect(client).await {
+                Ok(socket) => {
                     self.session.connected(crate::time::now_ms());
                     pause = PAUSES.0;
                     match self.converse(socket).await? {
@@ -78,10 +83,14 @@ impl Watched {
                         None => return Ok(()),
                     }
                 }
-                Err(error) => error.to_string(),
+                Err(error) => error,
             };
             self.session.disconnected(&reason);
-            eprintln!("No connection to {url}: {reason}. Trying again in {:.1} s.", pause.as_secs_f32());
+            eprintln!(
+                "No connection to {}: {reason}. Trying again in {:.1} s.",
+                client.name(),
+                pause.as_secs_f32()
+            );
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(PAUSES.1);
         }
@@ -162,11 +171,12 @@ impl Watched {
     }
 }
 
-fn socket_url(url: &str) -> Result<String, WatchError> {
-    let bad = || WatchError::Url(url.to_owned());
-    let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("ws://")).ok_or_else(bad)?;
-    let host = host.split('/').next().filter(|host| !host.is_empty()).ok_or_else(bad)?;
-    Ok(format!("ws://{host}/api/sync"))
+async fn connect(client: &AdminClient) -> Result<Socket, String> {
+    let stream = client.connect().await.map_err(|error| error.to_string())?;
+    let url = format!("ws://{}/api/sync", client.host());
+    let (socket, _) =
+        tokio_tungstenite::client_async(url, stream).await.map_err(|error| error.to_string())?;
+    Ok(socket)
 }
 
 /// Marks 16 random bytes as a UUID of version 4.
@@ -174,18 +184,4 @@ fn uuid(mut bytes: [u8; 16]) -> [u8; 16] {
     bytes[6] = (bytes[6] & 0x0f) | 0x40;
     bytes[8] = (bytes[8] & 0x3f) | 0x80;
     bytes
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn urls_become_addresses_of_the_socket() {
-        assert_eq!(socket_url("http://127.0.0.1:3210").unwrap(), "ws://127.0.0.1:3210/api/sync");
-        assert_eq!(socket_url("http://h/x").unwrap(), "ws://h/api/sync");
-        for bad in ["", "h:1", "https://h", "http://", "http:///x"] {
-            assert!(socket_url(bad).is_err(), "{bad}");
-        }
-    }
 }

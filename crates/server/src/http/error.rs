@@ -33,6 +33,11 @@ impl ApiError {
         ApiError { status, code: code.into(), message: message.into() }
     }
 
+    /// The stable code.
+    pub(crate) fn code(&self) -> &str {
+        &self.code
+    }
+
     /// The text for people.
     pub(crate) fn message(&self) -> &str {
         &self.message
@@ -58,6 +63,11 @@ impl ApiError {
         ApiError::new(StatusCode::FORBIDDEN, code, message)
     }
 
+    /// 500: not the caller's fault.
+    pub(crate) fn internal(message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", message)
+    }
+
     /// 404: there is no such thing.
     pub(crate) fn not_found(message: impl Into<String>) -> ApiError {
         ApiError::new(StatusCode::NOT_FOUND, "NotFound", message)
@@ -79,6 +89,12 @@ impl ApiError {
     /// 503 on the way down.
     pub(crate) fn stopping() -> ApiError {
         ApiError::unavailable("Stopping", "The server is shutting down.")
+    }
+}
+
+impl From<hull_engine::TxError> for ApiError {
+    fn from(error: hull_engine::TxError) -> ApiError {
+        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.code(), error.to_string())
     }
 }
 

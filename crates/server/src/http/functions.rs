@@ -16,6 +16,7 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
 use super::JsonText;
+use super::admin::Trusted;
 use super::body::{BatchBody, Body, Call, FunctionBody, RunBody, call};
 use super::credentials::Credentials;
 use super::error::ApiError;
@@ -33,26 +34,40 @@ pub(super) struct Parameters {
     path: Option<String>,
     args: Option<String>,
     format: Option<String>,
+    /// It came over the control socket.
+    #[serde(skip)]
+    trusted: bool,
+}
+
+impl Parameters {
+    pub(super) fn is_trusted(&self) -> bool {
+        self.trusted
+    }
 }
 
 impl FromRequestParts<Arc<Shared>> for Parameters {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &Arc<Shared>) -> Result<Parameters, ApiError> {
-        match Query::try_from_uri(&parts.uri) {
-            Ok(Query(parameters)) => Ok(parameters),
+        let trusted = parts.extensions.get::<Trusted>().is_some();
+        match Query::<Parameters>::try_from_uri(&parts.uri) {
+            Ok(Query(parameters)) => Ok(Parameters { trusted, ..parameters }),
             Err(error) => Err(ApiError::bad_request("BadQueryString", format!("{}.", error.body_text()))),
         }
     }
 }
 
-/// Who asks.
+/// Who a request comes from.
 pub(super) fn caller(
     shared: &Shared,
     headers: &HeaderMap,
     parameters: &Parameters,
 ) -> Result<Identity, ApiError> {
-    shared.ready()?.identity(&Credentials::read(headers, parameters.admin_key.as_deref())?)
+    let credentials = Credentials::read(headers, parameters.admin_key.as_deref())?;
+    match credentials {
+        Credentials::None if parameters.trusted => Ok(Identity::Admin(None)),
+        credentials => shared.ready()?.identity(&credentials),
+    }
 }
 
 /// `POST /api/query`

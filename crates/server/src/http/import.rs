@@ -7,36 +7,19 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{FromRequestParts, Path, Query};
+use axum::extract::{Path, Query};
 use axum::http::StatusCode;
-use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use hull_engine::{ImportError, ImportMode, ImportOptions, ImportTable, RefusedRow};
 use hull_value::{RowForm, TableNumber, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::admin::Admin;
 use super::body::Body;
 use super::error::ApiError;
-use super::functions::{Parameters, caller};
 use crate::backend::Backend;
 use crate::imports::{Imports, ImportsError, Lines};
-use crate::state::Shared;
-
-/// A caller with an admin key.
-pub(super) struct Admin(Arc<Backend>);
-
-impl FromRequestParts<Arc<Shared>> for Admin {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Admin, ApiError> {
-        let parameters = Parameters::from_request_parts(parts, shared).await?;
-        if !caller(shared, &parts.headers, &parameters)?.is_admin() {
-            return Err(ApiError::admin_key_required());
-        }
-        Ok(Admin(shared.ready()?))
-    }
-}
 
 /// `{mode, tables: [{name, number?}], skipInvalid?, dryRun?}`
 #[derive(Deserialize)]
@@ -87,7 +70,7 @@ enum Form {
 }
 
 /// `POST /api/hull/import`
-pub(super) async fn begin(Admin(backend): Admin, body: Body) -> Result<Response, ApiError> {
+pub(super) async fn begin(Admin { backend, .. }: Admin, body: Body) -> Result<Response, ApiError> {
     let body: BeginBody = body.json()?;
     let mode = match body.mode {
         Mode::RequireEmpty => ImportMode::RequireEmpty,
@@ -120,7 +103,7 @@ pub(super) async fn begin(Admin(backend): Admin, body: Body) -> Result<Response,
 
 /// `POST /api/hull/import/{id}/rows?table=&form=&first=`
 pub(super) async fn rows(
-    Admin(backend): Admin,
+    Admin { backend, .. }: Admin,
     id: Result<Path<String>, PathRejection>,
     of: Result<Query<RowsOf>, QueryRejection>,
     body: Body,
@@ -149,7 +132,7 @@ pub(super) async fn rows(
 
 /// `POST /api/hull/import/{id}/finish`
 pub(super) async fn finish(
-    Admin(backend): Admin,
+    Admin { backend, .. }: Admin,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ApiError> {
     let id = id_of(id)?;
@@ -171,7 +154,7 @@ pub(super) async fn finish(
 
 /// `DELETE /api/hull/import/{id}`
 pub(super) async fn cancel(
-    Admin(backend): Admin,
+    Admin { backend, .. }: Admin,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ApiError> {
     let id = id_of(id)?;

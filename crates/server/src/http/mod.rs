@@ -3,6 +3,7 @@
 //! Guarantee: every answer is either the one the route promises or `{"code": …, "message": …}` with a status that is
 //! not 2xx, for unknown addresses, wrong methods and oversized bodies too. Browsers of any origin may call.
 
+mod admin;
 mod body;
 mod credentials;
 mod error;
@@ -22,6 +23,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, delete, get, post};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
+pub(crate) use admin::Trusted;
 pub(crate) use credentials::{Credentials, without_type};
 pub(crate) use error::ApiError;
 
@@ -33,11 +35,21 @@ const MAX_BODY: usize = (16 << 20) + 2_000;
 /// How long a browser may keep what a preflight request said.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(86_400);
 
-/// All routes.
+/// What clients, browsers and tools use.
 pub(crate) fn router(shared: Arc<Shared>, page: Router<Arc<Shared>>) -> Router {
-    Router::new()
+    let sync = Router::new()
         .route("/api/sync", get(upgrade::unversioned))
-        .route("/api/{version}/sync", get(upgrade::versioned))
+        .route("/api/{version}/sync", get(upgrade::versioned));
+    finish(routes().merge(sync).merge(page), shared)
+}
+
+/// What the control socket offers: all but websockets and the page.
+pub(crate) fn control_router(shared: Arc<Shared>) -> Router {
+    finish(routes(), shared)
+}
+
+fn routes() -> Router<Arc<Shared>> {
+    Router::new()
         .route("/api/query", post(functions::query).get(functions::query_of_url))
         .route("/api/mutation", post(functions::mutation))
         .route("/api/action", post(functions::action))
@@ -58,7 +70,11 @@ pub(crate) fn router(shared: Arc<Shared>, page: Router<Arc<Shared>>) -> Router {
         .route("/instance_name", get(ops::instance_name))
         .route("/health", get(ops::health))
         .route("/metrics", get(ops::metrics))
-        .merge(page)
+        .merge(admin::routes())
+}
+
+fn finish(routes: Router<Arc<Shared>>, shared: Arc<Shared>) -> Router {
+    routes
         .fallback(ops::no_route)
         .method_not_allowed_fallback(ops::wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY))
