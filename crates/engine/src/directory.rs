@@ -1,9 +1,12 @@
 //! A data directory: storage in `store/`, the commit log in `log/`, the format version in `format`, and `lock`,
 //! which its server holds locked and writes its process id into.
+//!
+//! A new store is filled as `store.new`. Complete and synced, it becomes `store.ready`; then the old one becomes
+//! `store.old`, and it `store`. Whoever opens a directory with a `store.ready` completes that first.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rand::Rng;
@@ -52,6 +55,13 @@ impl Engine {
         fs::create_dir_all(path).map_err(|e| io(path, e))?;
         let lock = lock(path)?;
         check_format(path)?;
+        finish_swap(path)?;
+        if !path.join("store").exists() && path.join("store.new").exists() {
+            return Err(OpenError::Damaged(format!(
+                "the restore or rebuild of {} was interrupted; run `hull rebuild` again, or `hull restore` into an empty directory",
+                path.display()
+            )));
+        }
         let storage = SledStorage::open(path.join("store"), SledOptions::for_budget(options.memory_budget));
         let storage = Arc::new(storage.map_err(|error| match error {
             StorageError::NewerFormat { found, known, .. } => OpenError::NewerFormat { found, known },
@@ -85,11 +95,46 @@ impl Engine {
     }
 }
 
+/// Puts the complete `store.new` in the place of `store`; returns where the old one is now.
+pub(crate) fn swap_in(path: &Path) -> Result<Option<PathBuf>, OpenError> {
+    let ready = path.join("store.ready");
+    rename(&path.join("store.new"), &ready)?;
+    finish_swap(path)
+}
+
+/// Completes what [`swap_in`] began; returns where the old store is now.
+pub(crate) fn finish_swap(path: &Path) -> Result<Option<PathBuf>, OpenError> {
+    let (store, ready) = (path.join("store"), path.join("store.ready"));
+    if !ready.exists() {
+        return Ok(None);
+    }
+    let mut aside = None;
+    if store.exists() {
+        let mut old = path.join("store.old");
+        for n in 1.. {
+            if !old.exists() {
+                break;
+            }
+            old = path.join(format!("store.old.{n}"));
+        }
+        rename(&store, &old)?;
+        aside = Some(old);
+    }
+    rename(&ready, &store)?;
+    Ok(aside)
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), OpenError> {
+    fs::rename(from, to).map_err(|e| io(from, e))?;
+    let directory = to.parent().unwrap_or(to);
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(|e| io(directory, e))
+}
+
 fn io(path: &Path, error: std::io::Error) -> OpenError {
     OpenError::Io { directory: path.display().to_string(), error }
 }
 
-fn lock(path: &Path) -> Result<DirectoryLock, OpenError> {
+pub(crate) fn lock(path: &Path) -> Result<DirectoryLock, OpenError> {
     let file_path = path.join("lock");
     let mut file = OpenOptions::new()
         .create(true)
@@ -117,7 +162,7 @@ fn lock(path: &Path) -> Result<DirectoryLock, OpenError> {
     Ok(DirectoryLock { _file: file })
 }
 
-fn check_format(path: &Path) -> Result<(), OpenError> {
+pub(crate) fn check_format(path: &Path) -> Result<(), OpenError> {
     let file_path = path.join("format");
     match fs::read_to_string(&file_path) {
         Ok(text) => match text.trim().parse::<u32>() {

@@ -20,6 +20,7 @@ use crate::checkpoint::NOTED_BACKUP;
 use crate::engine::{Engine, Inner};
 use crate::error::HoldError;
 use crate::key::{Keyspace, storage_key};
+use crate::log::LogPosition;
 use crate::storage::Batch;
 
 /// How often it is looked whether older transactions have ended.
@@ -143,6 +144,8 @@ pub(crate) struct Held {
     pub(crate) inner: Arc<Inner>,
     registered: Registered,
     pub(crate) catalog: Catalog,
+    /// A place that the log never ends below.
+    pub(crate) position: LogPosition,
 }
 
 /// A table of a held snapshot.
@@ -252,7 +255,8 @@ impl Inner {
                 Taking::Waits => return Ok(None),
             }
         };
-        let mut held = Held { inner: self.clone(), registered, catalog: Catalog::default() };
+        let position = self.checkpoints.lock().row.position;
+        let mut held = Held { inner: self.clone(), registered, catalog: Catalog::default(), position };
         held.catalog = held.load_catalog()?;
         Ok(Some(Hold(Arc::new(held))))
     }

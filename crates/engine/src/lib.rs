@@ -12,6 +12,7 @@
 //! All calls block and none needs a runtime. Reads of resident tables are walks of maps in memory; others read storage.
 
 mod backfill;
+mod backup;
 mod catalog;
 mod checkpoint;
 mod clock;
@@ -35,6 +36,7 @@ mod options;
 mod overlap;
 mod overlay;
 mod read_set;
+mod rebuild;
 mod record;
 mod replay;
 mod residency;
@@ -47,6 +49,7 @@ mod transaction;
 mod undo;
 mod writes;
 
+pub use backup::{BACKUP_FORMAT, Backup, BackupError, BackupInfo, verify_backup, write_backup};
 pub use catalog::{BY_CREATION_TIME, BY_ID};
 pub use checkpoint::CheckpointStep;
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -54,7 +57,7 @@ pub use commit::Committed;
 pub use directory::{DIRECTORY_FORMAT, DirOptions, WrapStorage};
 pub use document::Document;
 pub use engine::{Engine, Group, GroupCallback, ReadAt};
-pub use error::{BeginError, CommitError, HoldError, OpenError, SchemaChangeError, TxError};
+pub use error::{BeginError, CommitError, HoldError, OpenError, RebuildError, SchemaChangeError, TxError};
 pub use held::{HeldDocuments, HeldKeys};
 pub use hold::{HeldTable, Hold};
 pub use hull_model::KeyRange;
@@ -69,6 +72,7 @@ pub use metrics::EngineMetrics;
 pub use options::Options;
 pub use overlap::{CommitKeys, ConflictKey, IntervalIndex};
 pub use read_set::{End, Interval, ReadSet};
+pub use rebuild::{RebuildProgress, RebuildSource, Rebuilt, compact, rebuild, restore};
 pub use scan::{Order, Scan, SystemScan};
 pub use schema_change::Progress;
 pub use transaction::Transaction;

@@ -91,6 +91,11 @@ pub trait CommitLog: Send + Sync {
 
     /// Sizes and counters.
     fn stats(&self) -> LogStats;
+
+    /// A number that tells this log from any other; zero where there is no such number.
+    fn id(&self) -> u64 {
+        0
+    }
 }
 
 /// Sizes and counters of a log.
@@ -150,7 +155,7 @@ pub enum LogError {
     },
     /// Records that were durable cannot be read any more.
     #[error(
-        "commit log: damaged at offset {offset}, in {file}: {detail}; restore the last export with `hull import`"
+        "commit log: damaged at offset {offset}, in {file}: {detail}; `hull restore` makes a new data directory from the last backup"
     )]
     Damaged {
         /// Where in the log.

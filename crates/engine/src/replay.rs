@@ -33,7 +33,7 @@ impl Inner {
         let head = self.log.head();
         if head.timestamp < row.bound {
             return Err(OpenError::Damaged(format!(
-                "storage names a checkpoint at {}, but the commit log ends at {}; restore the last export with `hull import` into an empty data directory",
+                "storage names a checkpoint at {}, but the commit log ends at {}; `hull restore` makes a new data directory from the last backup",
                 row.bound.0, head.timestamp.0
             )));
         }

@@ -166,7 +166,7 @@ pub enum StorageError {
     },
     /// A value is not the one that was written.
     #[error(
-        "storage: the value of key {} fails its checksum; restore the last export with `hull import` into an empty data directory",
+        "storage: the value of key {} fails its checksum; `hull rebuild` makes a new store from the last backup and the log",
         hex(key)
     )]
     Checksum {
@@ -175,7 +175,7 @@ pub enum StorageError {
     },
     /// The store is damaged.
     #[error(
-        "storage: {} cannot be read ({detail}); move it away and restore the last export with `hull import`",
+        "storage: {} cannot be read ({detail}); `hull rebuild` makes a new one from the last backup and the log, `hull restore` a new data directory from a backup",
         directory.display()
     )]
     Corrupt {
@@ -205,7 +205,7 @@ pub enum StorageError {
     },
     /// Opening took longer than it may.
     #[error(
-        "storage: {} did not open within {seconds} s; if this stays so, move it away and restore the last export with `hull import`",
+        "storage: {} did not open within {seconds} s; if this stays so, `hull rebuild` makes a new one from the last backup and the log, `hull restore` a new data directory from a backup",
         directory.display()
     )]
     OpenTimeout {

@@ -42,6 +42,8 @@ pub struct SegmentLogOptions {
     pub checkpoint: Timestamp,
     /// The id of the log when there is none yet; a random number.
     pub new_log_id: u64,
+    /// The timestamp that the log begins behind when there is none yet: that of the state that it goes on from.
+    pub new_log_start: Timestamp,
     /// The size of a segment file.
     pub segment_bytes: u64,
     /// The size of the first one; later ones double until they have the full size.
@@ -59,6 +61,7 @@ impl Default for SegmentLogOptions {
             must_reach: LogPosition(0),
             checkpoint: Timestamp(0),
             new_log_id: 0,
+            new_log_start: Timestamp(0),
             segment_bytes: 64 << 20,
             first_segment_bytes: 4 << 20,
             reserve_bytes: 256 << 20,
@@ -134,7 +137,7 @@ impl SegmentLog {
         options.segment_bytes = options.segment_bytes.max(2 * SECTOR).next_multiple_of(SECTOR);
         options.first_segment_bytes =
             options.first_segment_bytes.clamp(2 * SECTOR, options.segment_bytes).next_multiple_of(SECTOR);
-        let found = recover(&*disk, options.must_reach, options.checkpoint, options.segment_bytes)?;
+        let mut found = recover(&*disk, options.must_reach, options.checkpoint, options.segment_bytes)?;
         if let Some(cut) = found.cut {
             tracing::warn!(
                 offset = cut.0,
@@ -149,7 +152,9 @@ impl SegmentLog {
                 return Err(LogError::DiskFull);
             }
             let spare = Spare::create(&*disk, next_number, next_size)?;
-            segments.push(spare.promote(&*disk, options.new_log_id, next_number, 0, Head::default())?);
+            let start = Head { sequence: 0, timestamp: options.new_log_start };
+            segments.push(spare.promote(&*disk, options.new_log_id, next_number, 0, start)?);
+            found.head = start;
             next_number += 1;
         }
         let last = segments.last().map_or((0, 0), |last| (last.end, last.size));
@@ -205,6 +210,13 @@ impl SegmentLog {
         });
         self.threads.push(thread.map_err(io("start a thread"))?);
         Ok(())
+    }
+
+    /// Where the oldest segment that is kept begins: its place in the log, zero for the first that there ever was, and the
+    /// timestamp of the last record before it.
+    pub fn begins(&self) -> (u64, Timestamp) {
+        let state = self.shared.state.lock();
+        state.segments.first().map_or((0, Timestamp(0)), |first| (first.base, first.start.timestamp))
     }
 
     /// Where recovery cut a torn tail, when it did.
@@ -372,6 +384,10 @@ impl CommitLog for SegmentLog {
                 self.shared.changed.notify_all();
             }
         }
+    }
+
+    fn id(&self) -> u64 {
+        self.shared.state.lock().segments.first().map_or(0, |first| first.log_id)
     }
 
     fn stats(&self) -> LogStats {
