@@ -15,6 +15,8 @@ pub struct Server {
     port: u16,
     directory: TempDir,
     args: Vec<String>,
+    /// A program that ends by starting the server's, whose command line follows its own.
+    wrapper: Vec<String>,
 }
 
 impl Server {
@@ -25,11 +27,32 @@ impl Server {
 
     /// The same with more arguments.
     pub fn start_with(args: &[&str]) -> Server {
+        Server::start_wrapped(&[], args)
+    }
+
+    /// The same on a file system of its own, of `mib` MiB, which goes with the process. Its folder as this process sees
+    /// it is [`Server::small_disk`].
+    pub fn start_on_small_disk(mib: u32) -> Server {
+        let mount = format!("mount -t tmpfs -o size={mib}m none \"$HULL_TEST_DISK\" && exec \"$0\" \"$@\"");
+        // Whoever isn't root becomes it in a user namespace.
+        let namespaces = if rustix::process::geteuid().is_root() { "-m" } else { "-Urm" };
+        Server::start_wrapped(&["unshare", namespaces, "sh", "-c", &mount], &[])
+    }
+
+    /// The same in a process that can't make a file longer than `kib` KiB.
+    pub fn start_with_short_files(kib: u32) -> Server {
+        let limit = format!("trap '' XFSZ; ulimit -f {kib}; exec \"$0\" \"$@\"");
+        Server::start_wrapped(&["bash", "-c", &limit], &[])
+    }
+
+    fn start_wrapped(wrapper: &[&str], args: &[&str]) -> Server {
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         let mut server = Server {
             child: None,
             port: free_port(),
             directory: TempDir::new().unwrap(),
-            args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+            args: owned(args),
+            wrapper: owned(wrapper),
         };
         server.launch();
         server
@@ -37,7 +60,13 @@ impl Server {
 
     /// Starts it again, on the same port and directory.
     pub fn launch(&mut self) {
+        std::fs::create_dir_all(self.disk()).unwrap();
         let mut command = testbed();
+        if let [program, words @ ..] = &self.wrapper[..] {
+            let mut outer = Command::new(program);
+            outer.args(words).arg(command.get_program()).env("HULL_TEST_DISK", self.disk());
+            command = outer;
+        }
         command.args(["--port", &self.port.to_string(), "--data-dir"]).arg(self.data()).args(&self.args);
         let log = std::fs::File::options().create(true).append(true).open(self.log_file()).unwrap();
         command.stdout(log.try_clone().unwrap()).stderr(log);
@@ -64,7 +93,25 @@ impl Server {
 
     /// Its data directory.
     pub fn data(&self) -> PathBuf {
-        self.directory.path().join("data")
+        self.disk().join("data")
+    }
+
+    fn disk(&self) -> PathBuf {
+        self.directory.path().join("disk")
+    }
+
+    /// The folder around the data directory, as the process sees it.
+    pub fn small_disk(&self) -> PathBuf {
+        let inside = self.disk();
+        Path::new("/proc")
+            .join(self.process_id().to_string())
+            .join("root")
+            .join(inside.strip_prefix("/").unwrap())
+    }
+
+    /// Waits until the process has ended by itself.
+    pub fn ended(&mut self) -> ExitStatus {
+        self.child.take().unwrap().wait().unwrap()
     }
 
     /// Everything it printed.
