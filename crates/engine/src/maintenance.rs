@@ -14,7 +14,7 @@ use crate::error::OpenError;
 use crate::metrics::EngineMetrics;
 
 /// What a clean end spends on its checkpoint.
-const LAST_CHECKPOINT: Duration = Duration::from_secs(5);
+const LAST_CHECKPOINT: Duration = Duration::from_secs(8);
 const TICK: Duration = Duration::from_millis(50);
 /// A checkpoint begins at least this often while there is something to write.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
@@ -22,6 +22,9 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 const PACE: Duration = Duration::from_millis(5);
 /// A checkpoint begins, whatever the history, when the log has grown by this since the last one.
 const LOG_BYTES: u64 = 128 << 20;
+
+/// What storage may lack at most, whatever the memory: the next start replays it before it answers.
+const MOST_UNSTORED: u64 = 128 << 20;
 
 /// The commits that leave the history while the commit lock is held.
 const MOST_DROPPED: usize = 10_000;
@@ -67,10 +70,9 @@ impl Inner {
     /// One round of the background thread; returns how long to wait for the next.
     fn tick(self: &Arc<Self>, rounds: &mut Rounds) -> Duration {
         let history_start = self.trim_history(false);
-        let share = self.memory_budget / 4;
         let dirty = self.commit.lock().unstored();
         let log_bytes = self.log.stats().kept_bytes;
-        let hurry = dirty > share / 4 || log_bytes > rounds.log_bytes + LOG_BYTES;
+        let hurry = dirty > self.unstored_limit() / 4 || log_bytes > rounds.log_bytes + LOG_BYTES;
         let due = dirty > 0 && rounds.last.elapsed() >= CHECKPOINT_EVERY;
         let mut pause = TICK;
         let running = self.is_checkpointing();
@@ -126,10 +128,15 @@ impl Inner {
         }
     }
 
+    /// What the overlay may hold for storage.
+    fn unstored_limit(&self) -> u64 {
+        (self.memory_budget / 4).min(MOST_UNSTORED)
+    }
+
     /// How long a writer waits before it begins, so that checkpoints keep up: almost always not at all. Nothing up to
     /// half of what the overlay may hold for storage, then the longer the less room is left.
     pub(crate) fn delay(&self) -> Duration {
-        let half = self.memory_budget / 8;
+        let half = self.unstored_limit() / 2;
         let unstored = self.dirty_bytes.load(Ordering::Relaxed);
         if unstored <= half || !self.background {
             return Duration::ZERO;

@@ -54,7 +54,7 @@ impl Inner {
             return Ok(true);
         }
         let used = self.overlay_bytes();
-        if used > self.memory_budget / 8 * 5 {
+        if used > self.memory_budget / 2 {
             if let Some((store, _)) = work.loading.take() {
                 store.declined.store(true, Ordering::Relaxed);
                 store.set_residency(Residency::Partial);

@@ -58,10 +58,10 @@ impl Default for SledOptions {
 }
 
 impl SledOptions {
-    /// The settings for a process that may use `memory_budget` bytes in all: an eighth of it is sled's cache, which takes
-    /// two to three times that.
+    /// The settings for a process that may use `memory_budget` bytes in all. sled counts a page as it is on disk and takes
+    /// up to six times its cache, so a sixteenth of the budget is its cache.
     pub fn for_budget(memory_budget: u64) -> SledOptions {
-        SledOptions { cache_bytes: (memory_budget / 8).max(16 << 20), ..SledOptions::default() }
+        SledOptions { cache_bytes: (memory_budget / 16).max(8 << 20), ..SledOptions::default() }
     }
 }
 
@@ -143,9 +143,14 @@ impl SledStorage {
     fn write(&self, db: &sled::Db, batch: Batch, counters: Counters) -> Result<Counters, StorageError> {
         let mut counters = counters;
         let mut out = sled::Batch::default();
-        // A key that occurs twice: only its last change counts.
-        let changes: std::collections::BTreeMap<_, _> = batch.into_changes().into_iter().collect();
-        for (key, value) in changes {
+        let mut changes = batch.into_changes();
+        changes.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut changes = changes.into_iter().peekable();
+        while let Some((key, value)) = changes.next() {
+            // A key that occurs twice: only its last change counts.
+            if changes.peek().is_some_and(|(next, _)| *next == key) {
+                continue;
+            }
             let sampled = is_sampled(&key);
             let old = match sampled || counters.pieces {
                 true => db.get(&key).map_err(|e| self.failure("read", e))?,
