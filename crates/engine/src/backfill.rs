@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use hull_model::KeyRange;
 
-use crate::catalog::{BY_CREATION_TIME, DROPPED, row, table_key};
+use crate::catalog::{BY_CREATION_TIME, DROPPED, NUMBERS, row, table_key};
 use crate::engine::{Engine, Inner};
 use crate::error::{SchemaChangeError, TxError};
 use crate::key::{Keyspace, key, storage_end, storage_key, successor};
 use crate::scan::Order;
 use crate::schema_change::{Progress, commit_change};
-use crate::storage::{Batch, MAX_BATCH_KEYS};
+use crate::storage::Batch;
 use crate::transaction::Transaction;
 use crate::writes::Filled;
 
@@ -27,15 +27,17 @@ pub(crate) fn fill_indexes(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), SchemaChangeError> {
     let catalog = engine.inner.newest_catalog();
-    let mut unfilled: Vec<(String, Keyspace, String)> = Vec::new();
+    let mut unfilled: Vec<(bool, String, Keyspace, String)> = Vec::new();
     for table in catalog.tables() {
         for index in table.indexes.iter().filter(|i| !i.ready) {
             let name = index.names.first().cloned().unwrap_or_default();
-            unfilled.push((table.name.clone(), index.spec.keyspace, name));
+            // The index on the creation time is first, since the others are filled from it.
+            let other = !index.spec.fields.is_empty();
+            unfilled.push((other, table.name.clone(), index.spec.keyspace, name));
         }
     }
     unfilled.sort();
-    for (table, keyspace, index) in unfilled {
+    for (_, table, keyspace, index) in unfilled {
         let mut documents = 0;
         loop {
             let (mut count, mut more) = (0, false);
@@ -53,6 +55,43 @@ pub(crate) fn fill_indexes(
     Ok(())
 }
 
+impl Engine {
+    /// Makes an index anew from the documents of its table. Until it is filled, reads of it are refused, as of any index
+    /// that is being filled; the keys of the old one are removed in the background. After an interruption the filling
+    /// goes on with the next call or the next [`Engine::apply_schema`].
+    pub fn rebuild_index(
+        &self,
+        table: &str,
+        index: &str,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), SchemaChangeError> {
+        let _one_at_a_time = self.inner.schema_change.lock();
+        commit_change(&self.inner, |transaction| {
+            let not_found = || TxError::IndexNotFound { table: table.into(), index: index.into() };
+            let info = transaction.table_named(table).ok_or_else(not_found)?;
+            let (mut numbers, mut dropped) =
+                (transaction.catalog.numbers, transaction.catalog.dropped.clone());
+            let mut changed = info.row.clone();
+            let named = changed.indexes.iter_mut().find(|i| i.names.iter().any(|name| name == index));
+            let old = named.ok_or_else(not_found)?;
+            dropped.push(std::mem::replace(&mut old.keyspace, numbers.keyspace));
+            old.backfill = Some(Vec::new());
+            numbers.keyspace += 1;
+            let rows = vec![
+                (table_key(table), Some(row(&changed)?)),
+                (key(NUMBERS), Some(row(&numbers)?)),
+                (key(DROPPED), Some(row(&dropped)?)),
+            ];
+            for (k, _) in &rows {
+                transaction.reads.add_point(Keyspace::CATALOG, k);
+            }
+            transaction.put_catalog(rows)?;
+            Ok(true)
+        })?;
+        fill_indexes(self, progress)
+    }
+}
+
 /// Enters one page into an index; returns how many documents it had, and whether there are more.
 fn fill_page(transaction: &mut Transaction, table: &str, keyspace: Keyspace) -> Result<(u64, bool), TxError> {
     let Some(info) = transaction.table_named(table) else { return Ok((0, false)) };
@@ -62,7 +101,11 @@ fn fill_page(transaction: &mut Transaction, table: &str, keyspace: Keyspace) -> 
     };
     let Some(start) = index.backfill.clone() else { return Ok((0, false)) };
     let range = KeyRange { start, end: None };
-    let mut scan = transaction.scan(table, BY_CREATION_TIME, &range, Order::Asc)?;
+    let mut scan = match index.fields.is_empty() {
+        // It is itself filled from the documents.
+        true => transaction.scan_ids(&info, &range)?,
+        false => transaction.scan(table, BY_CREATION_TIME, &range, Order::Asc)?,
+    };
     let mut next = None;
     let mut count = 0;
     for _ in 0..PAGE {
@@ -112,7 +155,7 @@ impl Inner {
             }
             let keyspace = Keyspace(dropped);
             let (start, end) = (storage_key(keyspace, b""), storage_end(keyspace));
-            let chunk = self.storage.range(&start, Some(&end), false, MAX_BATCH_KEYS, 1 << 19)?;
+            let chunk = self.to_remove(&start, &end)?;
             if !chunk.entries.is_empty() {
                 let mut batch = Batch::new();
                 chunk.entries.into_iter().for_each(|(k, _)| batch.delete(k));

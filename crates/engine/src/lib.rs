@@ -47,6 +47,7 @@ mod snapshot;
 pub mod storage;
 mod transaction;
 mod undo;
+mod verify;
 mod writes;
 
 pub use backup::{BACKUP_FORMAT, Backup, BackupError, BackupInfo, verify_backup, write_backup};
@@ -76,4 +77,5 @@ pub use rebuild::{RebuildProgress, RebuildSource, Rebuilt, compact, rebuild, res
 pub use scan::{Order, Scan, SystemScan};
 pub use schema_change::Progress;
 pub use transaction::Transaction;
+pub use verify::{Finding, VerifiedIndex, VerifiedTable, VerifyProgress, VerifyReport};
 pub use writes::Savepoint;

@@ -83,6 +83,13 @@ impl Transaction {
         Ok(Scan::new(Some(Source { table, keyspace }), range, order))
     }
 
+    /// Begins a scan of the documents of a table by their keys in `by_id`.
+    pub(crate) fn scan_ids(&mut self, table: &Arc<TableInfo>, range: &KeyRange) -> Result<Scan, TxError> {
+        self.note_read()?;
+        let source = Source { table: table.clone(), keyspace: table.by_id };
+        Ok(Scan::new(Some(source), range, Order::Asc))
+    }
+
     /// Begins a scan of one of the engine's own keyspaces.
     pub fn scan_system(
         &mut self,

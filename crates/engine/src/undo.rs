@@ -3,7 +3,7 @@
 //! An entry in [`Keyspace::UNDO`] says what a storage key held before the checkpoint at C wrote it:
 //! ```text
 //! key   = the storage key, each 00 in it as 00 01, then 00 00, then C (8 bytes, big endian)
-//! value = 00 when there was nothing under the key, else 01 and the value
+//! value = 00 when there was nothing under the key, 01 and the value, or 02 when the value was damaged
 //! ```
 //! so entries are ordered by storage key, then by C. Guarantee: an entry is in storage before the batch that makes it
 //! needed, so whoever reads a range of storage first and its undo second sees the state at a held T: where a key has
@@ -19,10 +19,11 @@ use hull_value::Timestamp;
 use crate::engine::Inner;
 use crate::error::HoldError;
 use crate::key::{Keyspace, storage_end, storage_key};
-use crate::storage::{Batch, MAX_BATCH_BYTES, MAX_BATCH_KEYS, StorageError};
+use crate::storage::{Batch, Chunk, MAX_BATCH_BYTES, MAX_BATCH_KEYS, StorageError};
 
 const NOTHING: u8 = 0;
 const SOMETHING: u8 = 1;
+const DAMAGED: u8 = 2;
 
 /// The place in the undo before every entry of `key` and of all keys above it.
 fn place(key: &[u8]) -> Vec<u8> {
@@ -96,6 +97,7 @@ impl Inner {
                     let value = match value.split_first() {
                         Some((&SOMETHING, value)) => Some(value.to_vec()),
                         Some((&NOTHING, [])) => None,
+                        Some((&DAMAGED, [])) => return Err(StorageError::Checksum { key }.into()),
                         _ => return Err(damaged()),
                     };
                     bytes += key.len() + value.as_ref().map_or(0, Vec::len);
@@ -125,12 +127,17 @@ impl Inner {
             }
             // An older entry serves every hold; and a repeated batch finds what it has itself left in storage.
             let (low, high) = (undo_key(key, Timestamp(newest.0 + 1)), undo_key(key, Timestamp(c.0 + 1)));
-            if !self.storage.range(&low, Some(&high), false, 1, 0)?.entries.is_empty() {
-                continue;
+            match self.storage.range(&low, Some(&high), false, 1, 0) {
+                Ok(chunk) if chunk.entries.is_empty() => {}
+                Ok(_) | Err(StorageError::Checksum { .. }) => continue,
+                Err(error) => return Err(error),
             }
-            let value = match self.storage.get(key)? {
-                Some(value) => [&[SOMETHING], &value[..]].concat(),
-                None => vec![NOTHING],
+            let value = match self.storage.get(key) {
+                Ok(Some(value)) => [&[SOMETHING], &value[..]].concat(),
+                Ok(None) => vec![NOTHING],
+                // Damage is for the holder to meet, and the checkpoint replaces it.
+                Err(StorageError::Checksum { .. }) => vec![DAMAGED],
+                Err(error) => return Err(error),
             };
             let entry = undo_key(key, c);
             if !undo.has_room(entry.len() + value.len()) {
@@ -161,7 +168,7 @@ impl Inner {
         let _checkpoints = self.checkpoints.lock();
         let from = self.holds.sweep_from().unwrap_or_else(|| storage_key(Keyspace::UNDO, b""));
         let end = storage_end(Keyspace::UNDO);
-        let chunk = self.storage.range(&from, Some(&end), false, MAX_BATCH_KEYS, MAX_BATCH_BYTES / 2)?;
+        let chunk = self.to_remove(&from, &end)?;
         let next = chunk.entries.last().filter(|_| chunk.more).map(|(last, _)| [last, &[0][..]].concat());
         let mut batch = Batch::new();
         for (entry, _) in chunk.entries {
@@ -175,6 +182,16 @@ impl Inner {
         let more = next.is_some();
         self.holds.swept(next);
         Ok(more)
+    }
+
+    /// A batch's worth of the keys of a range, to be removed, whether or not their values can be read.
+    pub(crate) fn to_remove(&self, start: &[u8], end: &[u8]) -> Result<Chunk, StorageError> {
+        match self.storage.range(start, Some(end), false, MAX_BATCH_KEYS, MAX_BATCH_BYTES / 2) {
+            Err(StorageError::Checksum { key }) if start <= &key[..] && &key[..] < end => {
+                Ok(Chunk { entries: vec![(key, Vec::new())], more: true })
+            }
+            other => other,
+        }
     }
 
     /// Up to where the log may be trimmed after a checkpoint at `ts`: not past a hold nor past the last backup.
