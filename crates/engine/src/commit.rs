@@ -9,17 +9,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use hull_value::Timestamp;
-use smallvec::SmallVec;
 
 use crate::catalog::CatalogChanges;
 use crate::engine::{Engine, Inner};
 use crate::error::CommitError;
-use crate::key::Keyspace;
+use crate::key::{Key, Keyspace};
 use crate::log::{AppendError, Head};
 use crate::overlap::CommitKeys;
-use crate::overlay::{Change, Dirty, KeyChange, Residency, Write};
+use crate::overlay::{Change, Dirty, KeyChange, Residency, TableStore, Write};
 use crate::read_set::ReadSet;
-use crate::record;
+use crate::record::{self, FieldNames};
 use crate::slot::Version;
 use crate::transaction::Transaction;
 use crate::writes::{Filled, Pending};
@@ -67,43 +66,60 @@ impl CommitState {
 
 /// More commits than this since the snapshot are checked before taking the lock.
 const CHECK_OUTSIDE: usize = 64;
+/// Up to so many are looked up in the intervals as they are.
+const CHECK_UNSORTED: u64 = 4;
 
 impl Engine {
     /// Commits a transaction. When this returns the commit is ordered; it is durable once [`Engine::durable`] has
     /// reached its timestamp.
     pub fn commit(&self, transaction: Transaction) -> Result<Committed, CommitError> {
+        let committed = self.order(transaction);
+        self.sync_soon();
+        committed
+    }
+
+    /// As [`Engine::commit`], for callers that commit several transactions in a row and then call
+    /// [`Engine::sync_soon`]: until then, and a millisecond at most, the log waits for more to sync at once.
+    pub fn order(&self, transaction: Transaction) -> Result<Committed, CommitError> {
         let inner = &*self.inner;
         if inner.failed.load(Ordering::Acquire) {
             return Err(CommitError::LogFailed);
         }
-        let Transaction { snapshot, commits_before, mut reads, writes, .. } = transaction;
+        let Transaction { snapshot, commits_before, mut reads, mut writes, .. } = transaction;
         let snapshot_ts = snapshot.ts();
-        let mut prepared: Vec<Write> = Vec::with_capacity(writes.list.len() + writes.filled.len());
-        let mut keys = CommitKeys::for_documents(writes.list.len() + writes.filled.len());
-        keys.reserve(3 * writes.list.len());
-        let mut catalog: CatalogChanges = Vec::new();
-        for pending in writes.list {
-            if pending.is_effective() {
-                if pending.table.by_id == Keyspace::CATALOG {
-                    catalog.push((pending.key.clone(), pending.new.clone()));
-                }
-                prepared.push(prepare(pending, &mut keys));
-            }
-        }
-        for filled in writes.filled {
-            prepared.push(prepare_filled(filled, &mut keys));
-        }
-        if prepared.is_empty() {
+        writes.list.retain(Pending::is_effective);
+        if writes.is_empty() {
             return Ok(Committed { ts: snapshot_ts, keys: None });
         }
-        if !catalog.is_empty() {
-            prepared.sort_by_key(|w| w.store.by_id != Keyspace::CATALOG);
+        let is_catalog = |pending: &Pending| pending.table.by_id == Keyspace::CATALOG;
+        let catalog: CatalogChanges = if writes.list.iter().any(is_catalog) {
+            writes.list.sort_by_key(|pending| !is_catalog(pending));
+            let rows = writes.list.iter().filter(|pending| is_catalog(pending));
+            rows.map(|pending| (pending.key.clone(), pending.new.clone())).collect()
+        } else {
+            Vec::new()
+        };
+        let count = writes.list.len() + writes.filled.len();
+        let indexes: usize = writes.list.iter().map(|pending| 1 + pending.table.indexes.len()).sum();
+        let mut parts = Parts {
+            writes: Vec::with_capacity(count),
+            keys: CommitKeys::with_room(indexes),
+            record: Vec::with_capacity(8 + 192 * count),
+        };
+        record::begin(count, &mut parts.record);
+        for pending in writes.list {
+            parts.add(pending);
         }
-        let record = record::encode(&prepared);
+        for filled in writes.filled {
+            parts.fill(filled);
+        }
+        let Parts { writes: prepared, keys, record } = parts;
         let mut keys = Arc::new(keys);
-        reads.seal();
-        // Few commits are checked under the lock alone, without taking it twice.
+        // Few commits are checked under the lock alone, without taking it twice; and very few without sorting.
         let since = inner.commits.load(Ordering::Relaxed).saturating_sub(commits_before);
+        if since > CHECK_UNSORTED {
+            reads.seal();
+        }
         let checked = if since > CHECK_OUTSIDE as u64 {
             inner.check_outside(&reads, snapshot_ts)?
         } else {
@@ -145,8 +161,7 @@ impl Engine {
             {
                 write.store = table.store.clone();
             }
-            let store = write.store.clone();
-            let applied = store.apply(write, ts, floor, &mut state.dirty);
+            let applied = TableStore::apply(write, ts, floor, &mut state.dirty);
             superseded += applied.superseded;
             state.dirty_bytes += applied.dirtied as u64;
         }
@@ -161,10 +176,15 @@ impl Engine {
         inner.dirty_bytes.store(state.unstored(), Ordering::Relaxed);
         inner.ordered.store(ts.0, Ordering::Release);
         drop(guard);
-        inner.log.wake();
+        inner.log.wake_soon();
         inner.commits.fetch_add(1, Ordering::Relaxed);
         drop(snapshot);
         Ok(Committed { ts, keys: Some(keys) })
+    }
+
+    /// What is ordered becomes durable now.
+    pub fn sync_soon(&self) {
+        self.inner.log.wake();
     }
 
     /// Whether a transaction that read `reads` as of `since` would read the same at the newest commit. `None` if
@@ -245,55 +265,86 @@ impl Inner {
 /// History is kept this long at most.
 pub(crate) const HISTORY_NANOSECONDS: u64 = 30_000_000_000;
 
-/// Works out the index keys that a write changes.
-fn prepare(pending: Pending, keys: &mut CommitKeys) -> Write {
-    let Pending { table, key, slot, base, new, .. } = pending;
-    keys.push(table.by_id, &key);
-    let mut changes: SmallVec<[KeyChange; 3]> = SmallVec::new();
-    let mut buffer = Vec::with_capacity(64);
-    let old = base.as_ref().and_then(|b| b.document.as_ref());
-    for index in &table.indexes {
-        let before = old.map(|d| index.spec.key_of(d, &mut buffer));
-        let after = match (&new, &before) {
-            // The creation time never changes.
-            (Some(_), Some(before)) if index.spec.fields.is_empty() => Some(before.clone()),
-            (Some(d), _) => Some(index.spec.key_of(d, &mut buffer)),
-            (None, _) => None,
-        };
-        let keyspace = index.spec.keyspace;
-        let mut push = |change, key: crate::key::Key| {
-            keys.push(keyspace, &key);
-            changes.push(KeyChange { keyspace, change, key });
-        };
-        match (before, after) {
-            (Some(before), Some(after)) if before == after => push(Change::Kept, before),
-            (before, after) => {
-                if let Some(before) = before {
-                    push(Change::Lost, before);
+/// What a commit is made of, worked out before the lock in one pass over its writes.
+struct Parts {
+    writes: Vec<Write>,
+    keys: CommitKeys,
+    record: Vec<u8>,
+}
+
+impl Parts {
+    /// Adds the write of a document: only where one of an index's fields changes has the document two keys in it.
+    fn add(&mut self, pending: Pending) {
+        let Pending { table, key, slot, base, new, .. } = pending;
+        let store = table.store.clone();
+        let mut write = Write { store, key, slot, base, new: Some(new), keys: Vec::new() };
+        self.keys.push(table.by_id, &write.key);
+        let old = write.base.as_ref().and_then(|b| b.document.as_ref());
+        let new = write.new.as_ref().and_then(|n| n.as_ref());
+        let (old, new) = match (old, new) {
+            (Some(old), Some(new)) => {
+                let changed = record::changed_fields(&old.value, &new.value);
+                if !table.indexes.iter().any(|index| index.spec.depends_on(&changed)) {
+                    for index in &table.indexes {
+                        self.keys.push_with(index.spec.keyspace, |buffer| index.spec.write_key(new, buffer));
+                    }
+                    record::write(&write, &changed, &mut self.record);
+                    drop(changed);
+                    return self.writes.push(write);
                 }
-                if let Some(after) = after {
-                    push(Change::Gained, after);
+                (Some(old), Some(new))
+            }
+            both => both,
+        };
+        let mut changes = Vec::with_capacity(2 * table.indexes.len());
+        let mut buffer = Vec::with_capacity(64);
+        for index in &table.indexes {
+            let before = old.map(|d| index.spec.key_of(d, &mut buffer));
+            let after = new.map(|d| index.spec.key_of(d, &mut buffer));
+            let keyspace = index.spec.keyspace;
+            let mut push = |change, key: Key| {
+                self.keys.push(keyspace, &key);
+                changes.push(KeyChange { keyspace, change, key });
+            };
+            match (before, after) {
+                (Some(before), Some(after)) if before == after => push(Change::Kept, before),
+                (before, after) => {
+                    if let Some(before) = before {
+                        push(Change::Lost, before);
+                    }
+                    if let Some(after) = after {
+                        push(Change::Gained, after);
+                    }
                 }
             }
         }
+        let changed = match (old, new) {
+            (Some(old), Some(new)) => record::changed_fields(&old.value, &new.value),
+            _ => FieldNames::new(),
+        };
+        write.keys = changes;
+        record::write(&write, &changed, &mut self.record);
+        drop(changed);
+        self.writes.push(write);
     }
-    Write { store: table.store.clone(), key, slot, base, new: Some(new), keys: changes }
-}
 
-/// Prepares an index entry that a backfill adds.
-fn prepare_filled(filled: Filled, keys: &mut CommitKeys) -> Write {
-    let Filled { table, keyspace, slot, ts, document } = filled;
-    let mut changes: SmallVec<[KeyChange; 3]> = SmallVec::new();
-    let mut buffer = Vec::with_capacity(64);
-    for index in &table.indexes {
-        let key = index.spec.key_of(&document, &mut buffer);
-        let change = if index.spec.keyspace == keyspace { Change::Gained } else { Change::Kept };
-        if change == Change::Gained {
-            keys.push(keyspace, &key);
+    /// Adds an index entry that a backfill makes.
+    fn fill(&mut self, filled: Filled) {
+        let Filled { table, keyspace, slot, ts, document } = filled;
+        let mut changes = Vec::with_capacity(table.indexes.len());
+        let mut buffer = Vec::with_capacity(64);
+        for index in &table.indexes {
+            let key = index.spec.key_of(&document, &mut buffer);
+            let change = if index.spec.keyspace == keyspace { Change::Gained } else { Change::Kept };
+            if change == Change::Gained {
+                self.keys.push(keyspace, &key);
+            }
+            changes.push(KeyChange { keyspace: index.spec.keyspace, change, key });
         }
-        changes.push(KeyChange { keyspace: index.spec.keyspace, change, key });
+        let key = crate::key::key(&document.id.internal.0);
+        let base = Some(Version { ts, document: Some(document) });
+        let write = Write { store: table.store.clone(), key, slot, base, new: None, keys: changes };
+        record::write(&write, &[], &mut self.record);
+        self.writes.push(write);
     }
-    let key = crate::key::key(&document.id.internal.0);
-    let base = Some(Version { ts, document: Some(document) });
-    Write { store: table.store.clone(), key, slot, base, new: None, keys: changes }
 }

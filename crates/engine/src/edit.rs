@@ -14,6 +14,7 @@ use crate::error::TxError;
 use crate::key::{Keyspace, key};
 use crate::limits::{MAX_DOCUMENT_NESTING, MAX_DOCUMENT_SIZE, MAX_TABLES};
 use crate::overlay::Residency;
+use crate::slot::Version;
 use crate::transaction::{Read, Transaction};
 use crate::writes::Pending;
 
@@ -54,8 +55,27 @@ impl Transaction {
         for (name, value) in changes {
             check_field(name, *value, &old.document)?;
         }
-        let value = old.document.value.merge(changes).map_err(|e| TxError::InvalidDocument(e.to_string()))?;
-        self.write(table, old, value)
+        let (value, growth) = old
+            .document
+            .value
+            .merge_and_measure(changes)
+            .map_err(|e| TxError::InvalidDocument(e.to_string()))?;
+        if value == old.document.value {
+            return Ok(());
+        }
+        // What does not change matched the validator before, and nests no deeper than before.
+        let nested = |value: ValueRef<'_>| matches!(value, ValueRef::Array(_) | ValueRef::Object(_));
+        if changes.iter().any(|(_, value)| value.is_some_and(nested))
+            || table.validator.as_ref().is_some_and(|v| !v.keeps(changes, &*self.catalog))
+        {
+            return self.write(table, old, value);
+        }
+        let size = old.document.size.saturating_add_signed(i32::try_from(growth).unwrap_or(i32::MAX));
+        let new = Document { value, size, ..old.document };
+        check_size(&new)?;
+        self.count_write(new.size as usize)?;
+        self.put(table, old, Some(new));
+        Ok(())
     }
 
     /// Replaces all fields of a document but `_id` and `_creationTime`.
@@ -112,8 +132,9 @@ impl Transaction {
         match self.writes.find(table.by_id, &k) {
             Some(at) => self.writes.change(at, new),
             None => {
-                let base = Some(old.version());
-                self.writes.add(Pending { table, key: key(&k), slot: old.slot, base, new, blind: false });
+                let Read { document, slot, ts } = old;
+                let base = Some(Version { ts, document: Some(document) });
+                self.writes.add(Pending { table, key: key(&k), slot, base, new, blind: false });
             }
         }
     }
@@ -128,18 +149,15 @@ impl Transaction {
     }
 
     fn check_and_count(&mut self, document: &Document) -> Result<(), TxError> {
-        let (value, size) = (&document.value, document.size as usize);
-        if size > MAX_DOCUMENT_SIZE {
-            return Err(TxError::ValueTooLarge { size, limit: MAX_DOCUMENT_SIZE });
-        }
+        check_size(document)?;
         // A document nests no deeper than half its bytes.
-        if value.bytes().len() > MAX_DOCUMENT_NESTING {
-            let depth = value.as_ref().nesting();
+        if document.value.bytes().len() > MAX_DOCUMENT_NESTING {
+            let depth = document.value.nesting();
             if depth > MAX_DOCUMENT_NESTING {
                 return Err(TxError::TooNested { depth, limit: MAX_DOCUMENT_NESTING });
             }
         }
-        self.count_write(size)
+        self.count_write(document.size as usize)
     }
 
     pub(crate) fn next_id(&mut self) -> hull_value::InternalId {
@@ -201,6 +219,14 @@ impl Transaction {
         self.catalog = Arc::new(self.catalog.with(&changes, Residency::Complete)?);
         Ok(())
     }
+}
+
+fn check_size(document: &Document) -> Result<(), TxError> {
+    let size = document.size as usize;
+    if size > MAX_DOCUMENT_SIZE {
+        return Err(TxError::ValueTooLarge { size, limit: MAX_DOCUMENT_SIZE });
+    }
+    Ok(())
 }
 
 fn object_of(value: &Packed) -> Result<ObjectRef<'_>, TxError> {

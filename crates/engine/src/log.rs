@@ -69,6 +69,12 @@ pub trait CommitLog: Send + Sync {
     /// Wakes the sync thread when it is idle and there is something for it; to be called after [`CommitLog::push`].
     fn wake(&self) {}
 
+    /// As [`CommitLog::wake`], unless the sync thread looks by itself within a millisecond: for callers that will call
+    /// `wake` soon, and expect more records before.
+    fn wake_soon(&self) {
+        self.wake();
+    }
+
     /// The end of the log, durable or not.
     fn head(&self) -> Head;
 

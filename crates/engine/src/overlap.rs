@@ -17,8 +17,8 @@ use crate::read_set::{End, ReadSet};
 pub struct CommitKeys {
     /// When the commit took place.
     pub ts: Timestamp,
-    keys: Vec<(Keyspace, u32)>,
-    bytes: Vec<u8>,
+    /// For each key its keyspace, its length and its bytes: one allocation, since many commits are kept.
+    packed: Vec<u8>,
     /// Bytes of older versions that this commit left behind, for the bound on history.
     pub(crate) superseded: u32,
 }
@@ -29,43 +29,45 @@ impl CommitKeys {
         Self::default()
     }
 
-    /// No keys yet, with room for those of so many documents in a few indexes each.
-    pub(crate) fn for_documents(count: usize) -> Self {
-        Self {
-            keys: Vec::with_capacity(count * 4),
-            bytes: Vec::with_capacity(count * 128),
-            ..Self::default()
-        }
+    /// No keys yet, with room for about so many.
+    pub(crate) fn with_room(keys: usize) -> Self {
+        Self { packed: Vec::with_capacity(keys * (8 + 34)), ..Self::default() }
     }
 
     /// Adds a key.
     pub fn push(&mut self, keyspace: Keyspace, k: &[u8]) {
-        self.bytes.extend_from_slice(k);
-        self.keys.push((keyspace, self.bytes.len() as u32));
+        self.push_with(keyspace, |buffer| buffer.extend_from_slice(k));
+    }
+
+    /// Adds the key that `write` appends.
+    pub(crate) fn push_with(&mut self, keyspace: Keyspace, write: impl FnOnce(&mut Vec<u8>)) {
+        self.packed.extend_from_slice(&keyspace.0.to_le_bytes());
+        self.packed.extend_from_slice(&[0; 4]);
+        let start = self.packed.len();
+        write(&mut self.packed);
+        let length = (self.packed.len() - start) as u32;
+        self.packed[start - 4..start].copy_from_slice(&length.to_le_bytes());
     }
 
     /// All keys.
     pub fn iter(&self) -> impl Iterator<Item = (Keyspace, &[u8])> {
-        let mut start = 0;
-        self.keys.iter().map(move |&(keyspace, end)| {
-            let k = &self.bytes[start..end as usize];
-            start = end as usize;
-            (keyspace, k)
+        let mut rest = &self.packed[..];
+        std::iter::from_fn(move || {
+            let (keyspace, behind) = rest.split_first_chunk::<4>()?;
+            let (length, behind) = behind.split_first_chunk::<4>()?;
+            let (k, behind) = behind.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+            rest = behind;
+            Some((Keyspace(u32::from_le_bytes(*keyspace)), k))
         })
     }
 
     /// Whether the commit changed nothing.
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
-    }
-
-    pub(crate) fn reserve(&mut self, keys: usize) {
-        self.keys.reserve(keys);
-        self.bytes.reserve(keys * 40);
+        self.packed.is_empty()
     }
 
     pub(crate) fn memory(&self) -> usize {
-        size_of::<Self>() + 16 + self.keys.capacity() * size_of::<(Keyspace, u32)>() + self.bytes.capacity()
+        size_of::<Self>() + 16 + self.packed.capacity()
     }
 }
 

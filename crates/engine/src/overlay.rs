@@ -31,9 +31,15 @@ pub(crate) struct IndexSpec {
 }
 
 impl IndexSpec {
-    /// Writes the key of a document: its fields, its creation time, its id.
+    /// The key of a document: its fields, its creation time, its id.
     pub(crate) fn key_of(&self, document: &Document, buffer: &mut Vec<u8>) -> Key {
         buffer.clear();
+        self.write_key(document, buffer);
+        key(buffer)
+    }
+
+    /// Appends the key of a document.
+    pub(crate) fn write_key(&self, document: &Document, buffer: &mut Vec<u8>) {
         if let ValueRef::Object(object) = document.value.as_ref() {
             for field in self.fields.iter() {
                 write_sort_key(object.get_path(field), buffer);
@@ -41,7 +47,12 @@ impl IndexSpec {
         }
         write_sort_key(Some(ValueRef::Float64(document.creation_time)), buffer);
         buffer.extend_from_slice(&document.id.internal.0);
-        key(buffer)
+    }
+
+    /// Whether a document may have another key once these top-level fields have changed.
+    pub(crate) fn depends_on(&self, changed: &[&[u8]]) -> bool {
+        let mut names = self.fields.iter().filter_map(|field| field.fields().first());
+        names.any(|name| changed.contains(&name.as_bytes()))
     }
 }
 
@@ -109,7 +120,8 @@ pub(crate) struct Write {
     pub(crate) base: Option<Version>,
     /// The new version; `None` within `Some` is a deletion, `None` leaves the document as it is.
     pub(crate) new: Option<Option<Document>>,
-    pub(crate) keys: smallvec::SmallVec<[KeyChange; 3]>,
+    /// The document's index keys; empty when it keeps all of them.
+    pub(crate) keys: Vec<KeyChange>,
 }
 
 /// Something that storage lacks.
@@ -285,40 +297,47 @@ impl TableStore {
     }
 
     /// Applies one write at `ts`, keeping what snapshots at `floor` or above may see.
-    pub(crate) fn apply(
-        self: &Arc<Self>,
-        write: Write,
-        ts: Timestamp,
-        floor: Timestamp,
-        dirty: &mut Vec<Dirty>,
-    ) -> Applied {
+    pub(crate) fn apply(write: Write, ts: Timestamp, floor: Timestamp, dirty: &mut Vec<Dirty>) -> Applied {
+        let Write { store, key: by_id, slot, base, mut new, mut keys } = write;
         let mut applied = Applied::default();
-        let changes_keys = write.keys.iter().any(|k| k.change != Change::Kept);
-        if !changes_keys
-            && let Some(slot) = &write.slot
-            && let Some(new) = &write.new
+        if keys.iter().all(|k| k.change == Change::Kept)
+            && let Some(slot) = &slot
+            && new.is_some()
         {
             let mut chain = slot.lock();
-            if !chain.detached {
-                let pushed = chain.push(Version { ts, document: new.clone() }, floor);
+            if !chain.detached
+                && let Some(document) = new.take()
+            {
+                let pushed = chain.push(Version { ts, document }, floor);
                 let was_dirty = std::mem::replace(&mut chain.dirty, true);
                 drop(chain);
+                store.grow(pushed.grown);
                 if !was_dirty {
                     applied.dirtied = pushed.added + size_of::<Dirty>();
-                    dirty.push(Dirty { store: self.clone(), keyspace: self.by_id, key: write.key });
+                    dirty.push(Dirty { keyspace: store.by_id, store, key: by_id });
                 }
-                self.grow(pushed.grown);
                 applied.superseded = pushed.superseded;
                 return applied;
             }
         }
-        let mut state = self.state.write();
+        let mut state = store.state.write();
+        if keys.is_empty()
+            && let Some(document) = new.as_ref().and_then(Option::as_ref)
+        {
+            let mut buffer = Vec::new();
+            let kept = |index: &Index| KeyChange {
+                keyspace: index.spec.keyspace,
+                change: Change::Kept,
+                key: index.spec.key_of(document, &mut buffer),
+            };
+            keys = state.indexes.iter().map(kept).collect();
+        }
         let mut grown = 0_isize;
         let mut base_ts = None;
-        let (slot, fresh) = match state.documents.get(&write.key) {
+        let (slot, fresh) = match state.documents.get(&by_id) {
             Some(slot) => (slot.clone(), false),
             None => {
-                let first = match (write.base, &write.new) {
+                let first = match (base, &new) {
                     (Some(base), _) => {
                         base_ts = Some(base.ts);
                         base
@@ -330,11 +349,11 @@ impl TableStore {
                 let is_new = base_ts.is_none();
                 let slot = Arc::new(Slot::new(first, false));
                 grown += (SLOT_BYTES + slot.lock().bytes()) as isize;
-                state.documents.insert(write.key.clone(), slot.clone());
+                state.documents.insert(by_id.clone(), slot.clone());
                 (slot, is_new)
             }
         };
-        if let Some(new) = write.new {
+        if let Some(new) = new {
             let mut chain = slot.lock();
             let mut added = grown as usize;
             if !fresh {
@@ -345,10 +364,10 @@ impl TableStore {
             }
             if !std::mem::replace(&mut chain.dirty, true) {
                 applied.dirtied += added + size_of::<Dirty>();
-                dirty.push(Dirty { store: self.clone(), keyspace: self.by_id, key: write.key.clone() });
+                dirty.push(Dirty { store: store.clone(), keyspace: store.by_id, key: by_id });
             }
         }
-        for change in write.keys {
+        for change in keys {
             let Some(index) = state.indexes.iter_mut().find(|i| i.spec.keyspace == change.keyspace) else {
                 continue;
             };
@@ -383,11 +402,11 @@ impl TableStore {
             }
             if !std::mem::replace(&mut entry.dirty, true) {
                 applied.dirtied += ENTRY_BYTES + size_of::<Dirty>();
-                dirty.push(Dirty { store: self.clone(), keyspace: change.keyspace, key: change.key });
+                dirty.push(Dirty { store: store.clone(), keyspace: change.keyspace, key: change.key });
             }
         }
         drop(state);
-        self.grow(grown);
+        store.grow(grown);
         applied
     }
 }

@@ -15,7 +15,7 @@
 //! Rows of the catalog come first, so that a replay knows a table before its documents. A record without writes is
 //! what an engine appends when it opens.
 
-use hull_value::{Packed, Timestamp, ValueRef};
+use hull_value::{Packed, Timestamp};
 
 use crate::key::{Key, Keyspace, key};
 use crate::overlay::{Change, Write};
@@ -40,75 +40,69 @@ fn bytes(b: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b);
 }
 
-/// Writes the record of a commit.
-pub(crate) fn encode(writes: &[Write]) -> Vec<u8> {
-    let size = writes.iter().map(|w| {
-        let value = w.new.as_ref().and_then(|n| n.as_ref()).map_or(0, |d| d.value.bytes().len());
-        64 + value + 64 * w.keys.len()
-    });
-    let mut out = Vec::with_capacity(8 + size.sum::<usize>());
+/// Begins the record of a commit of so many writes; [`write()`] adds each.
+pub(crate) fn begin(writes: usize, out: &mut Vec<u8>) {
     out.push(VERSION);
-    varint(writes.len() as u64, &mut out);
-    for write in writes {
-        varint(u64::from(write.store.by_id.0), &mut out);
-        bytes(&write.key, &mut out);
-        let value = match &write.new {
-            Some(Some(document)) => Some(&document.value),
-            Some(None) => None,
-            // An index is filled: the document comes along, so that applying the record reads nothing.
-            None => write.base.as_ref().and_then(|b| b.document.as_ref()).map(|d| &d.value),
-        };
-        let filled = write.new.is_none();
-        let before = write.base.as_ref().and_then(|b| b.document.as_ref()).map(|d| &d.value);
-        let mut flags = 0;
-        flags |= if value.is_some() { VALUE } else { 0 };
-        flags |= if matches!(write.new, Some(None)) { DELETED } else { 0 };
-        flags |= if write.base.is_some() { PREVIOUS } else { 0 };
-        flags |= if value.is_some() && before.is_some() && !filled { FIELDS } else { 0 };
-        flags |= if filled { FILLED } else { 0 };
-        out.push(flags);
-        if let Some(base) = &write.base {
-            out.extend_from_slice(&base.ts.0.to_le_bytes());
-        }
-        if let Some(value) = value {
-            bytes(value.bytes(), &mut out);
-            if let Some(before) = before.filter(|_| !filled) {
-                changed_fields(before, value, &mut out);
-            }
-        }
-        for wanted in [Change::Gained, Change::Lost] {
-            varint(write.keys.iter().filter(|k| k.change == wanted).count() as u64, &mut out);
-            for entry in write.keys.iter().filter(|k| k.change == wanted) {
-                varint(u64::from(entry.keyspace.0), &mut out);
-                bytes(&entry.key, &mut out);
-            }
-        }
-    }
+    varint(writes as u64, out);
+}
+
+/// The record of a commit without writes.
+pub(crate) fn empty() -> Vec<u8> {
+    let mut out = Vec::new();
+    begin(0, &mut out);
     out
 }
 
-/// Writes the names of the top-level fields that differ.
-fn changed_fields(before: &Packed, after: &Packed, out: &mut Vec<u8>) {
-    let (ValueRef::Object(before), ValueRef::Object(after)) = (before.as_ref(), after.as_ref()) else {
-        varint(0, out);
-        return;
+/// Adds a write; `changed` are the top-level fields that differ where there was a document before.
+pub(crate) fn write(write: &Write, changed: &[&[u8]], out: &mut Vec<u8>) {
+    varint(u64::from(write.store.by_id.0), out);
+    bytes(&write.key, out);
+    let before = write.base.as_ref().and_then(|b| b.document.as_ref()).map(|d| &d.value);
+    let value = match &write.new {
+        Some(Some(document)) => Some(&document.value),
+        Some(None) => None,
+        // An index is filled: the document comes along, so that applying the record reads nothing.
+        None => before,
     };
-    let mut names: smallvec::SmallVec<[&[u8]; 8]> = smallvec::SmallVec::new();
-    let mut old = before.packed_fields().peekable();
-    for (name, value) in after.packed_fields() {
-        while let Some((gone, _)) = old.next_if(|(n, _)| *n < name) {
-            names.push(gone);
-        }
-        match old.next_if(|(n, _)| *n == name) {
-            Some((_, same)) if same == value => {}
-            _ => names.push(name),
+    let filled = write.new.is_none();
+    let fields = value.is_some() && before.is_some() && !filled;
+    let mut flags = 0;
+    flags |= if value.is_some() { VALUE } else { 0 };
+    flags |= if matches!(write.new, Some(None)) { DELETED } else { 0 };
+    flags |= if write.base.is_some() { PREVIOUS } else { 0 };
+    flags |= if fields { FIELDS } else { 0 };
+    flags |= if filled { FILLED } else { 0 };
+    out.push(flags);
+    if let Some(base) = &write.base {
+        out.extend_from_slice(&base.ts.0.to_le_bytes());
+    }
+    if let Some(value) = value {
+        bytes(value.bytes(), out);
+    }
+    if fields {
+        varint(changed.len() as u64, out);
+        changed.iter().for_each(|name| bytes(name, out));
+    }
+    for wanted in [Change::Gained, Change::Lost] {
+        let entries = write.keys.iter().filter(|k| k.change == wanted);
+        varint(entries.clone().count() as u64, out);
+        for entry in entries {
+            varint(u64::from(entry.keyspace.0), out);
+            bytes(&entry.key, out);
         }
     }
-    names.extend(old.map(|(gone, _)| gone));
-    varint(names.len() as u64, out);
-    for name in names {
-        bytes(name, out);
+}
+
+/// Names of top-level fields.
+pub(crate) type FieldNames<'a> = smallvec::SmallVec<[&'a [u8]; 8]>;
+
+/// The names of the top-level fields that differ.
+pub(crate) fn changed_fields<'a>(before: &'a Packed, after: &'a Packed) -> FieldNames<'a> {
+    let mut names = FieldNames::new();
+    if let (Some(before), Some(after)) = (before.as_object(), after.as_object()) {
+        before.differences(after, |name| names.push(name));
     }
+    names
 }
 
 /// A write as a record tells it.

@@ -13,7 +13,7 @@ use crate::document::Document;
 use crate::engine::Inner;
 use crate::error::{OpenError, TxError};
 use crate::key::{Key, Keyspace, key, storage_end, storage_key};
-use crate::overlay::{Change, Dirty, KeyChange, Residency, Write};
+use crate::overlay::{Change, Dirty, KeyChange, Residency, TableStore, Write};
 use crate::record::{self, RecordedWrite};
 use crate::slot::Version;
 
@@ -77,7 +77,7 @@ impl Inner {
         let mut state = self.commit.lock();
         let ts = Timestamp((head.timestamp.0 + 1).max(self.clock.now().0));
         state.head =
-            self.log.append(head, ts, &record::encode(&[])).map_err(|e| OpenError::Log(e.to_string()))?;
+            self.log.append(head, ts, &record::empty()).map_err(|e| OpenError::Log(e.to_string()))?;
         state.recent_start = ts;
         state.dirty_bytes = dirty.len() as u64 * 256;
         state.dirty = dirty;
@@ -143,7 +143,7 @@ impl Inner {
             (_, new) => (None, new.map(|n| n.map(stored).transpose()).transpose()?),
         };
         let before = self.read_resident(&table.store, &key, ts);
-        let mut keys: smallvec::SmallVec<[KeyChange; 3]> = smallvec::SmallVec::new();
+        let mut keys: Vec<KeyChange> = Vec::new();
         let after = match (&new, &base) {
             (Some(new), _) => new.as_ref(),
             (None, Some(base)) => base.document.as_ref(),
@@ -173,8 +173,12 @@ impl Inner {
             change: Change::Gained,
             key,
         }));
-        let store = table.store.clone();
-        store.apply(Write { store: store.clone(), key, slot: None, base, new, keys }, ts, ts, dirty);
+        TableStore::apply(
+            Write { store: table.store.clone(), key, slot: None, base, new, keys },
+            ts,
+            ts,
+            dirty,
+        );
         Ok(())
     }
 

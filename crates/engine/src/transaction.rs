@@ -20,7 +20,7 @@ use crate::key::{Keyspace, key, prefix_end, storage_key};
 use crate::limits::{Limits, Usage};
 use crate::overlay::Found;
 use crate::read_set::ReadSet;
-use crate::slot::{Slot, Version};
+use crate::slot::Slot;
 use crate::snapshot::Snapshot;
 use crate::writes::{Pending, Savepoint, Writes};
 
@@ -345,11 +345,5 @@ impl Inner {
                 Ok(Some(Read { document, slot: None, ts }))
             }
         }
-    }
-}
-
-impl Read {
-    pub(crate) fn version(&self) -> Version {
-        Version { ts: self.ts, document: Some(self.document.clone()) }
     }
 }

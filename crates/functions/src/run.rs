@@ -21,6 +21,7 @@ use crate::identity::Identity;
 use crate::log_lines::{Level, LogBuffer};
 use crate::outcome::Observed;
 use crate::registry::Registry;
+use crate::watchdog::Alarm;
 
 /// How long a function may run.
 pub(crate) const BUDGET_NS: u64 = 1_000_000_000;
@@ -35,6 +36,8 @@ pub(crate) struct Run {
     started: u64,
     state: Mutex<RunState>,
     turn: Notify,
+    /// For the watchdog.
+    pub(crate) alarm: Alarm,
 }
 
 struct RunState {
@@ -102,6 +105,7 @@ impl Run {
                 slice: started,
             }),
             turn: Notify::new(),
+            alarm: Alarm::default(),
         }
     }
 

@@ -8,13 +8,14 @@
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use futures::FutureExt;
 use hull_engine::{BeginError, CommitError, ConflictKey, Engine, Place, ReadAt, Transaction};
 use hull_model::FunctionKind;
 use hull_value::{Packed, Timestamp};
 use thiserror::Error as ThisError;
+use tokio::runtime::Handle;
 
 use crate::context::{MutationCtx, QueryCtx};
 use crate::error::{Error, FunctionError, Result};
@@ -46,6 +47,8 @@ struct Inner {
     seed: u64,
     runs: AtomicU64,
     retries: AtomicU64,
+    /// Whether a task is about to have the log synced.
+    syncing: AtomicBool,
 }
 
 /// A query that is asked for.
@@ -110,6 +113,7 @@ impl Runner {
                 seed,
                 runs: AtomicU64::new(0),
                 retries: AtomicU64::new(0),
+                syncing: AtomicBool::new(false),
             }),
         }
     }
@@ -240,6 +244,7 @@ impl Runner {
             }
             match retry.commit(&self.inner.engine, transaction).await {
                 Ok(ts) => {
+                    self.sync_soon();
                     return Ok(MutationOutcome { ts, result: Ok(result), log_lines: finished.log_lines });
                 }
                 Err(CommitError::Conflict(key)) => retry.conflict(&self.inner.engine, Some(&key)),
@@ -247,6 +252,20 @@ impl Runner {
                 Err(error) => return Err(RunError::Commit(error)),
             }
             self.inner.retries.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Has the log synced when the tasks that are ready now have had their turn: what they commit is one group.
+    fn sync_soon(&self) {
+        if self.inner.syncing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let sync = SyncWhenDropped(self.inner.clone());
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move {
+                tokio::task::yield_now().await;
+                drop(sync);
+            });
         }
     }
 
@@ -329,6 +348,17 @@ impl Runner {
     }
 }
 
+/// Also when its task is dropped with its runtime.
+struct SyncWhenDropped(Arc<Inner>);
+
+impl Drop for SyncWhenDropped {
+    fn drop(&mut self) {
+        // Before the log is woken: whoever commits later asks anew.
+        self.0.syncing.store(false, Ordering::Release);
+        self.0.engine.sync_soon();
+    }
+}
+
 /// What a mutation has gone through so far.
 #[derive(Default)]
 struct Retry {
@@ -357,13 +387,13 @@ impl Retry {
         {
             // Whether or not the reservation is granted: the commit may succeed without it.
             let reads = transaction.read_set().clone();
-            return engine.commit(transaction).map(|committed| committed.ts).inspect_err(|error| {
+            return engine.order(transaction).map(|committed| committed.ts).inspect_err(|error| {
                 if matches!(error, CommitError::Conflict(_) | CommitError::OutOfRetention) {
                     place.reserve(&reads);
                 }
             });
         }
-        engine.commit(transaction).map(|committed| committed.ts)
+        engine.order(transaction).map(|committed| committed.ts)
     }
 
     fn conflict(&mut self, engine: &Engine, key: Option<&ConflictKey>) {

@@ -44,12 +44,12 @@ struct Calls {
 struct Watched {
     path: Arc<str>,
     run: Arc<Run>,
-    alarm: Arc<Alarm>,
     on_stuck: Option<OnStuck>,
 }
 
+/// How a run hears that it is beyond its budget.
 #[derive(Default)]
-struct Alarm {
+pub(crate) struct Alarm {
     expired: AtomicBool,
     waker: Mutex<Option<Waker>>,
 }
@@ -74,12 +74,12 @@ impl Watchdog {
     pub(crate) fn look(&self) {
         let mut stuck = Vec::new();
         for watched in self.calls.lock().slots.iter_mut().flatten() {
-            if watched.run.is_late() && !watched.alarm.expired.swap(true, Ordering::AcqRel) {
-                stuck.push((watched.path.clone(), watched.alarm.clone(), watched.on_stuck.take()));
+            if watched.run.is_late() && !watched.run.alarm.expired.swap(true, Ordering::AcqRel) {
+                stuck.push((watched.path.clone(), watched.run.clone(), watched.on_stuck.take()));
             }
         }
-        for (path, alarm, on_stuck) in stuck {
-            if let Some(waker) = alarm.waker.lock().take() {
+        for (path, run, on_stuck) in stuck {
+            if let Some(waker) = run.alarm.waker.lock().take() {
                 waker.wake();
                 continue;
             }
@@ -98,8 +98,7 @@ impl Watchdog {
         on_stuck: Option<OnStuck>,
         future: F,
     ) -> Guarded<F> {
-        let alarm = Arc::new(Alarm::default());
-        let watched = Watched { path: path.clone(), run: run.clone(), alarm: alarm.clone(), on_stuck };
+        let watched = Watched { path: path.clone(), run: run.clone(), on_stuck };
         let mut calls = self.calls.lock();
         let slot = match calls.free.pop() {
             Some(slot) => slot,
@@ -109,7 +108,8 @@ impl Watchdog {
             }
         };
         calls.slots[slot] = Some(watched);
-        Guarded { watchdog: self.clone(), slot, alarm, future }
+        drop(calls);
+        Guarded { watchdog: self.clone(), slot, run: run.clone(), future }
     }
 }
 
@@ -117,7 +117,7 @@ impl Watchdog {
 pub(crate) struct Guarded<F> {
     watchdog: Arc<Watchdog>,
     slot: usize,
-    alarm: Arc<Alarm>,
+    run: Arc<Run>,
     future: F,
 }
 
@@ -125,14 +125,14 @@ impl<T, F: Future<Output = Result<T, Error>> + Unpin> Future for Guarded<F> {
     type Output = Result<T, Error>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.alarm.expired.load(Ordering::Acquire) {
+        if self.run.alarm.expired.load(Ordering::Acquire) {
             return Poll::Ready(Err(over_budget()));
         }
         if let Poll::Ready(result) = Pin::new(&mut self.future).poll(context) {
             return Poll::Ready(result);
         }
-        *self.alarm.waker.lock() = Some(context.waker().clone());
-        if self.alarm.expired.load(Ordering::Acquire) {
+        *self.run.alarm.waker.lock() = Some(context.waker().clone());
+        if self.run.alarm.expired.load(Ordering::Acquire) {
             return Poll::Ready(Err(over_budget()));
         }
         Poll::Pending

@@ -202,6 +202,17 @@ impl Validator {
         self.check_value(document, tables, true).map_err(Mismatch::print)
     }
 
+    /// Whether a document that matches still does when these top-level fields are set, or removed (`None`). `false` says
+    /// nothing: then the whole document must be checked.
+    pub fn keeps(&self, changes: &[(&str, Option<ValueRef<'_>>)], tables: &dyn TableMapping) -> bool {
+        let Validator::Object(fields) = self else { return matches!(self, Validator::Any) };
+        changes.iter().all(|(name, value)| match (fields.get(*name), value) {
+            (Some(field), Some(value)) => field.validator.check_value(*value, tables, false).is_ok(),
+            (Some(field), None) => field.optional,
+            (None, _) => false,
+        })
+    }
+
     fn check_value<'a>(
         &'a self,
         value: ValueRef<'a>,

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
-use hull_model::value::{DocumentId, InternalId, Packed, TableNumber};
+use hull_model::value::{DocumentId, InternalId, Packed, TableNumber, ValueRef};
 use hull_model::{TableMapping, Validator, v};
 use proptest::prelude::*;
 use serde_json::json;
@@ -379,4 +379,16 @@ proptest! {
             let _ = Validator::from_json(&json!({"type": kind, "value": json, "keys": json, "values": json}));
         }
     }
+}
+
+#[test]
+fn changes_that_keep_a_document_valid_are_told_without_the_document() {
+    let validator = v::object([("age", v::optional(v::number())), ("name", v::string().into())]);
+    let (number, text) = (Some(ValueRef::Float64(1.0)), Some(ValueRef::String("x")));
+    let keeps = |changes: &[(&str, Option<ValueRef<'_>>)]| validator.keeps(changes, &());
+    assert!(keeps(&[("age", number), ("name", text)]) && keeps(&[("age", None)]) && keeps(&[]));
+    for changes in [("age", text), ("name", None), ("other", number), ("other", None), ("_id", text)] {
+        assert!(!keeps(&[changes]), "{changes:?}");
+    }
+    assert!(v::any().keeps(&[("other", number)], &()) && !v::union([validator]).keeps(&[], &()));
 }

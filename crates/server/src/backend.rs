@@ -18,7 +18,7 @@ use hull_functions::{
     RequestId, RunError, Runner, UserIdentity,
 };
 use hull_model::{FunctionKind, Schema};
-use hull_sync::{Close, Credential, Failure, Instant, NO_AUTH_PROVIDER, SessionId};
+use hull_sync::{Close, Credential, Failure, FunctionPath, Instant, NO_AUTH_PROVIDER, SessionId};
 use hull_value::{Packed, Timestamp, ValueRef};
 use tokio::sync::mpsc;
 
@@ -263,19 +263,18 @@ impl Backend {
     /// Runs a mutation for a websocket.
     pub(crate) fn mutate(
         &self,
-        path: &str,
+        path: FunctionPath,
         args: Packed,
         identity: Identity,
         request: Option<(SessionId, u32)>,
         on_stuck: OnStuck,
     ) -> MutationRun {
         let runner = self.runner.clone();
-        let path: Box<str> = path.into();
         let request =
             request.map(|(session, request)| RequestId { session: u128::from_be_bytes(session.0), request });
         Box::pin(async move {
             let mutation = MutationRequest {
-                path: &path,
+                path: path.as_str(),
                 args: &args,
                 identity: &identity,
                 request,

@@ -23,7 +23,7 @@ use crate::backend::{Backend, MutationRun, Ran};
 use crate::live::Live;
 use crate::mailbox::Mailbox;
 use crate::state::Shared;
-use crate::stuck::Stuck;
+use crate::stuck::Watch;
 use crate::wire::{Incoming, Wire};
 
 /// How many messages a turn reads before it writes.
@@ -91,7 +91,7 @@ struct Connection {
     queries: HashMap<u32, u32>,
     running: Option<Running>,
     /// Answers for a mutation that keeps this task; made with the first mutation.
-    stuck: Option<Arc<Stuck>>,
+    stuck: Option<Watch>,
     /// The newest answer of this turn.
     answer: Option<Timestamp>,
     /// Whether the live queries may have something new.
@@ -238,9 +238,9 @@ impl Connection {
                 Effect::RunMutation { request, path, args, identity } => {
                     self.shared.metrics.websocket_mutations.increment(1);
                     let session = self.session_id.map(|session| (session, request));
-                    let stuck = self.stuck.get_or_insert_with(|| Stuck::new(self.wire.stream()));
+                    let stuck = self.stuck.get_or_insert_with(|| Watch::new(self.wire.stream()));
                     let on_stuck = stuck.watch(request, self.wire.is_between_frames());
-                    let mut run = self.backend.mutate(path.as_str(), args, identity, session, on_stuck);
+                    let mut run = self.backend.mutate(path, args, identity, session, on_stuck);
                     match run.as_mut().poll(cx) {
                         Poll::Ready(ran) => self.finished(request, ran),
                         Poll::Pending => self.running = Some(Running { request, run }),

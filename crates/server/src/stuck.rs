@@ -18,16 +18,23 @@ use parking_lot::Mutex;
 use crate::backend::failure;
 use crate::outgoing::Outgoing;
 
+/// Sees to it that the mutations of one connection are answered for.
+pub(crate) struct Watch {
+    stuck: Arc<Stuck>,
+    /// The same for every mutation.
+    tell: Arc<dyn Fn(u64, FunctionError) + Send + Sync>,
+}
+
 /// The socket of one connection, as the watchdog reaches it.
-pub(crate) struct Stuck {
+struct Stuck {
     stream: Mutex<Option<TcpStream>>,
     /// Whether the task stopped between two frames.
     between_frames: AtomicBool,
 }
 
-impl Stuck {
-    /// A second handle of a connection's socket.
-    pub(crate) fn new(stream: &impl AsFd) -> Arc<Stuck> {
+impl Watch {
+    /// Takes a second handle of a connection's socket.
+    pub(crate) fn new(stream: &impl AsFd) -> Watch {
         let stream = match stream.as_fd().try_clone_to_owned() {
             Ok(stream) => Some(TcpStream::from(stream)),
             Err(error) => {
@@ -35,19 +42,19 @@ impl Stuck {
                 None
             }
         };
-        Arc::new(Stuck { stream: Mutex::new(stream), between_frames: AtomicBool::new(true) })
+        let stuck = Arc::new(Stuck { stream: Mutex::new(stream), between_frames: AtomicBool::new(true) });
+        let told = Arc::clone(&stuck);
+        Watch { stuck, tell: Arc::new(move |request, error| told.answer(request, &error)) }
     }
 
     /// What a mutation is given: whom to tell that it keeps its thread.
-    pub(crate) fn watch(self: &Arc<Stuck>, request: u32, between_frames: bool) -> OnStuck {
-        self.between_frames.store(between_frames, Ordering::Release);
-        let stuck = Arc::clone(self);
-        OnStuck {
-            token: u64::from(request),
-            tell: Arc::new(move |request, error| stuck.answer(request, &error)),
-        }
+    pub(crate) fn watch(&self, request: u32, between_frames: bool) -> OnStuck {
+        self.stuck.between_frames.store(between_frames, Ordering::Release);
+        OnStuck { token: u64::from(request), tell: Arc::clone(&self.tell) }
     }
+}
 
+impl Stuck {
     fn answer(&self, request: u64, error: &FunctionError) {
         let Some(mut stream) = self.stream.lock().take() else { return };
         if self.between_frames.load(Ordering::Acquire)

@@ -153,39 +153,66 @@ impl Packed {
     /// The object with these fields set (`Some`) or removed (`None`); other fields stay. The field names of `changes`
     /// must be distinct; their order does not matter.
     pub fn merge(&self, changes: &[(&str, Option<ValueRef<'_>>)]) -> Result<Packed, ValueError> {
+        self.merge_and_measure(changes).map(|(merged, _)| merged)
+    }
+
+    /// As [`merge`](Packed::merge); also by how many bytes the [`size`](Packed::size) grows.
+    pub fn merge_and_measure(
+        &self,
+        changes: &[(&str, Option<ValueRef<'_>>)],
+    ) -> Result<(Packed, isize), ValueError> {
         let ValueRef::Object(object) = self.as_ref() else {
             return Err(ValueError::NotAnObject(self.as_ref().kind()));
         };
-        let mut order: Vec<_> = changes.iter().collect();
-        order.sort_by_key(|(key, _)| *key);
+        let mut sorted = Vec::new();
+        let mut order = changes;
+        if changes.len() > 1 {
+            sorted.extend_from_slice(changes);
+            sorted.sort_by_key(|(key, _)| *key);
+            order = &sorted;
+        }
         if let Some(twice) = order.windows(2).find(|pair| pair.iter().all(|(key, _)| *key == pair[0].0)) {
             return Err(ValueError::DuplicateField(twice[0].0.to_owned()));
         }
         // What does not change is copied as it is: it has obeyed every rule already.
-        let mut order = order.into_iter().peekable();
+        let mut order = order.iter().peekable();
         let mut out = Vec::with_capacity(self.0.len() + 64);
         out.extend_from_slice(&[raw::OBJECT, 0, 0, 0, 0]);
-        let mut fields = 0;
+        let (mut fields, mut growth) = (0, 0);
+        let mut put = |name: &str, change: Option<ValueRef<'_>>, out: &mut Vec<u8>| {
+            let Some(value) = change else { return Ok(0) };
+            growth += (name.len() + 1 + put_field(name, value, out)?) as isize;
+            Ok::<usize, ValueError>(1)
+        };
+        let mut shrunk = 0;
         let mut rest = object.0;
+        // From here on nothing of the old fields is copied yet.
+        let mut same = object.0;
         while !rest.is_empty() {
-            let mut next = rest;
-            let Some(key) = raw::read_bytes(&mut next) else { break };
-            let same =
-                raw::skip_value(&mut next).and(rest.get(..rest.len() - next.len())).unwrap_or_default();
-            rest = next;
-            while let Some((before, change)) = order.next_if(|(change, _)| change.as_bytes() < key) {
-                fields += put_field(before, *change, &mut out)?;
+            let field = rest;
+            let Some(key) = raw::read_bytes(&mut rest) else { break };
+            let mut value = rest;
+            if raw::skip_value(&mut rest).is_none() {
+                break;
             }
-            match order.next_if(|(change, _)| change.as_bytes() == key) {
-                Some((name, change)) => fields += put_field(name, *change, &mut out)?,
-                None => {
-                    out.extend_from_slice(same);
-                    fields += 1;
-                }
+            fields += 1;
+            if order.peek().is_none_or(|(change, _)| change.as_bytes() > key) {
+                continue;
+            }
+            out.extend_from_slice(&same[..same.len() - field.len()]);
+            same = field;
+            while let Some((before, change)) = order.next_if(|(change, _)| change.as_bytes() < key) {
+                fields += put(before, *change, &mut out)?;
+            }
+            if let Some((name, change)) = order.next_if(|(change, _)| change.as_bytes() == key) {
+                shrunk += key.len() + 1 + raw::measure_value(&mut value).map_or(0, |measure| measure.size);
+                fields = fields - 1 + put(name, *change, &mut out)?;
+                same = rest;
             }
         }
+        out.extend_from_slice(same);
         for (after, change) in order {
-            fields += put_field(after, *change, &mut out)?;
+            fields += put(after, *change, &mut out)?;
         }
         if fields > MAX_OBJECT_FIELDS {
             return Err(ValueError::TooManyFields);
@@ -197,13 +224,12 @@ impl Packed {
         if packed.0.len() > MAX_VALUE_SIZE && packed.size() > MAX_VALUE_SIZE {
             return Err(ValueError::TooLarge);
         }
-        Ok(packed)
+        Ok((packed, growth - shrunk as isize))
     }
 }
 
-/// Writes a field that a merge sets; returns how many fields that were.
-fn put_field(key: &str, value: Option<ValueRef<'_>>, out: &mut Vec<u8>) -> Result<usize, ValueError> {
-    let Some(value) = value else { return Ok(0) };
+/// Writes a field that a merge sets; returns the size of its value.
+fn put_field(key: &str, value: ValueRef<'_>, out: &mut Vec<u8>) -> Result<usize, ValueError> {
     check_field_name(key)?;
     raw::write_varint(out, key.len());
     out.extend_from_slice(key.as_bytes());
@@ -226,7 +252,7 @@ fn put_field(key: &str, value: Option<ValueRef<'_>>, out: &mut Vec<u8>) -> Resul
             out.extend_from_slice(encoder.finish()?.bytes());
         }
     }
-    Ok(1)
+    Ok(value.size())
 }
 
 /// Checks one value inside of `depth` others and returns its size.

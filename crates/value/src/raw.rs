@@ -111,6 +111,13 @@ pub(crate) fn skip_value(input: &mut &[u8]) -> Option<()> {
     Some(())
 }
 
+/// Reads a field of an object, and gives its key.
+pub(crate) fn read_field<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let key = read_bytes(input)?;
+    skip_value(input)?;
+    Some(key)
+}
+
 /// Size by Convex's formula, and nesting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Measure {

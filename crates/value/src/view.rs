@@ -241,7 +241,7 @@ impl<'a> ObjectRef<'a> {
     }
 
     /// The fields in ascending order of their keys, each value as its packed bytes: equal values have equal bytes.
-    pub fn packed_fields(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+    fn packed_fields(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
         let mut rest = self.0;
         std::iter::from_fn(move || {
             let key = raw::read_bytes(&mut rest)?;
@@ -249,6 +249,38 @@ impl<'a> ObjectRef<'a> {
             raw::skip_value(&mut rest)?;
             Some((key, &value[..value.len() - rest.len()]))
         })
+    }
+
+    /// Calls `each` with the names of the fields that `other` has not, has otherwise, or has alone, in ascending order.
+    pub fn differences(&self, other: ObjectRef<'a>, mut each: impl FnMut(&'a [u8])) {
+        // As long as fields lie at the same places they are compared as bytes.
+        let (mut ours, mut theirs) = (self.0, other.0);
+        while !ours.is_empty() {
+            let (mut rest, mut their_rest) = (ours, theirs);
+            let Some(key) = raw::read_field(&mut rest) else { break };
+            let length = ours.len() - rest.len();
+            if theirs.get(..length) == ours.get(..length) {
+                their_rest = &theirs[length..];
+            } else if raw::read_field(&mut their_rest) == Some(key)
+                && theirs.len() - their_rest.len() == length
+            {
+                each(key);
+            } else {
+                break;
+            }
+            (ours, theirs) = (rest, their_rest);
+        }
+        let mut ours = ObjectRef(ours).packed_fields().peekable();
+        for (name, value) in ObjectRef(theirs).packed_fields() {
+            while let Some((gone, _)) = ours.next_if(|(n, _)| *n < name) {
+                each(gone);
+            }
+            match ours.next_if(|(n, _)| *n == name) {
+                Some((_, same)) if same == value => {}
+                _ => each(name),
+            }
+        }
+        ours.for_each(|(gone, _)| each(gone));
     }
 
     /// A cursor that finds fields asked for in ascending order, in one pass over the object.

@@ -191,7 +191,16 @@ proptest! {
             };
         }
         let refs: Vec<_> = packed.iter().rev().map(|(k, v)| (*k, v.as_ref().map(Packed::as_ref))).collect();
-        prop_assert_eq!(pack(&Value::Object(base)).merge(&refs).unwrap(), pack(&Value::Object(expected)));
+        let (base, expected) = (pack(&Value::Object(base)), pack(&Value::Object(expected)));
+        let (merged, growth) = base.merge_and_measure(&refs).unwrap();
+        prop_assert_eq!(merged.size() as isize, base.size() as isize + growth);
+        prop_assert_eq!(&merged, &expected);
+        let (before, after) = (base.as_object().unwrap(), merged.as_object().unwrap());
+        let mut differ = Vec::new();
+        before.differences(after, |name| differ.push(std::str::from_utf8(name).unwrap()));
+        let names = "abcde".split("").filter(|name| !name.is_empty());
+        let wanted: Vec<_> = names.filter(|name| before.get(name) != after.get(name)).collect();
+        prop_assert_eq!(differ, wanted);
     }
 }
 

@@ -4,6 +4,7 @@
 //! that wait; meanwhile the next group fills. Nothing waits for a group to grow.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -82,6 +83,8 @@ pub(super) struct Shared {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) options: SegmentLogOptions,
     pub(super) state: Mutex<State>,
+    /// Whether the sync thread sleeps until it is woken.
+    pub(super) asleep: AtomicBool,
     /// The sync thread waits here.
     pub(super) work: Condvar,
     /// The preparing thread waits here.
@@ -187,6 +190,7 @@ impl SegmentLog {
             disk,
             options,
             state: Mutex::new(state),
+            asleep: AtomicBool::new(false),
             work: Condvar::new(),
             prepare: Condvar::new(),
             changed: Condvar::new(),
@@ -310,6 +314,13 @@ impl CommitLog for SegmentLog {
         drop(state);
         if wake {
             self.shared.work.notify_one();
+        }
+    }
+
+    fn wake_soon(&self) {
+        // It is set under the lock when nothing was open, so that what was pushed before sees it.
+        if self.shared.asleep.load(Ordering::Acquire) {
+            self.wake();
         }
     }
 

@@ -1,12 +1,16 @@
 //! The two threads of a [`super::SegmentLog`]: one writes and syncs groups, the other prepares files.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use super::group::{self, GroupHeader, SECTOR};
 use super::segment::{Segment, Spare, io};
 use super::segment_log::{DISK_FULL_RETRY, Durability, RELAXED_SYNC, Shared, State};
 use super::{DurableEvent, Head, LogError};
+
+/// The sync thread looks for records by itself so long after a group.
+const DOZE: Duration = Duration::from_millis(1);
 
 /// The sync thread.
 pub(super) struct Writer {
@@ -75,6 +79,9 @@ impl Writer {
     fn next_step(&mut self) -> Option<Step> {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.state.lock();
+        // Behind a group there is likely another one: this thread looks for it by itself before it sleeps, so that
+        // those who commit need not wake it for each record.
+        let mut look_again = true;
         loop {
             if state.failed.is_some() {
                 return None;
@@ -91,12 +98,19 @@ impl Writer {
                     return Some(Step::Sync);
                 }
                 state.idle = true;
+                shared.asleep.store(true, Ordering::Release);
                 shared.work.wait_until(&mut state, since + RELAXED_SYNC);
+                shared.asleep.store(false, Ordering::Release);
             } else if state.closing {
                 return Some(Step::Close);
+            } else if std::mem::take(&mut look_again) {
+                state.idle = true;
+                shared.work.wait_for(&mut state, DOZE);
             } else {
                 state.idle = true;
+                shared.asleep.store(true, Ordering::Release);
                 shared.work.wait(&mut state);
+                shared.asleep.store(false, Ordering::Release);
             }
             state.idle = false;
         }
