@@ -4,8 +4,8 @@ use crate::engine::Engine;
 use crate::error::TxError;
 use crate::key::{key, successor};
 
-/// Documents looked at in one step.
-const CHUNK: usize = 4096;
+/// Documents looked at in one step, during which nobody writes to the table.
+const CHUNK: usize = 256;
 
 impl Engine {
     /// How many documents a table has now; a table that is not there has none. Reads the table.
@@ -13,11 +13,14 @@ impl Engine {
         let transaction = self.begin();
         let Some(table) = transaction.catalog.table(table).cloned() else { return Ok(0) };
         let (mut start, mut count) = (key(b""), 0);
+        let mut rows = Vec::new();
         loop {
             let ts = transaction.snapshot();
-            let chunk = self.inner.scan(&table, table.by_id, (&start, None), false, CHUNK, ts, false)?;
-            count += chunk.rows.iter().filter(|(_, row)| row.is_some()).count() as u64;
-            match chunk.covered {
+            rows.clear();
+            let covered =
+                self.inner.scan(&table, table.by_id, (&start, None), false, CHUNK, ts, &mut rows)?;
+            count += rows.iter().filter(|(_, row)| row.is_some()).count() as u64;
+            match covered {
                 Some(last) => start = successor(&last),
                 None => return Ok(count),
             }

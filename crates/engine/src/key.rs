@@ -6,9 +6,8 @@
 use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::Deref;
-
-use smallvec::SmallVec;
 
 /// The number of one keyspace: an index of a table, or one of the engine's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,38 +35,74 @@ impl Keyspace {
     }
 }
 
-/// A key inside a keyspace, ordered as its bytes. Keys of up to 40 bytes are kept inline.
-#[derive(Default, PartialEq, Eq, Hash)]
-pub struct Key(SmallVec<[u8; 40]>);
+/// A key inside a keyspace, ordered as its bytes. Keys of up to 46 bytes are kept inline.
+#[derive(Clone)]
+pub struct Key(Bytes);
+
+/// Copying the inline form is a few moves of a whole, whatever its length.
+#[derive(Clone)]
+enum Bytes {
+    Inline { len: u8, bytes: [u8; INLINE] },
+    Heap(Vec<u8>),
+}
+
+const INLINE: usize = 46;
+const _: () = assert!(size_of::<Key>() == 48);
 
 impl Key {
     /// The empty key, the lowest of all.
     pub fn new() -> Self {
-        Self::default()
+        Self(Bytes::Inline { len: 0, bytes: [0; INLINE] })
     }
 
     /// A key of these bytes.
-    pub fn from_slice(bytes: &[u8]) -> Self {
-        Self(SmallVec::from_slice(bytes))
+    #[inline]
+    pub fn from_slice(slice: &[u8]) -> Self {
+        let mut bytes = [0; INLINE];
+        match bytes.get_mut(..slice.len()) {
+            Some(place) => {
+                place.copy_from_slice(slice);
+                Self(Bytes::Inline { len: slice.len() as u8, bytes })
+            }
+            None => Self(Bytes::Heap(slice.to_vec())),
+        }
     }
 
-    /// Replaces the bytes.
-    pub(crate) fn set(&mut self, bytes: &[u8]) {
-        self.0.clear();
-        self.0.extend_from_slice(bytes);
-    }
-
-    /// Replaces the bytes with those of the smallest key above `bytes`.
-    pub(crate) fn set_successor(&mut self, bytes: &[u8]) {
-        self.set(bytes);
-        self.0.push(0);
+    /// The smallest key above this one.
+    #[inline]
+    pub(crate) fn into_successor(mut self) -> Self {
+        match &mut self.0 {
+            Bytes::Inline { len, bytes } => match bytes.get_mut(usize::from(*len)) {
+                Some(next) => {
+                    *next = 0;
+                    *len += 1;
+                }
+                None => self.0 = Bytes::Heap([&bytes[..], &[0]].concat()),
+            },
+            Bytes::Heap(bytes) => bytes.push(0),
+        }
+        self
     }
 }
 
-impl Clone for Key {
-    // Copies at once; a `SmallVec` would copy byte by byte.
-    fn clone(&self) -> Self {
-        Self::from_slice(&self.0)
+impl Default for Key {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl PartialEq for Key {
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        same(self, other)
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self[..].hash(state);
     }
 }
 
@@ -101,23 +136,34 @@ pub(crate) fn compare(a: &[u8], b: &[u8]) -> Ordering {
     a[same..].cmp(&b[same..])
 }
 
+/// Whether bytes are the same; most that differ do so at their ends.
+#[inline]
+pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.last() == b.last() && compare(a, b).is_eq()
+}
+
 impl Deref for Key {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Bytes::Inline { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or(bytes),
+            Bytes::Heap(bytes) => bytes,
+        }
     }
 }
 
 impl Borrow<[u8]> for Key {
+    #[inline]
     fn borrow(&self) -> &[u8] {
-        &self.0
+        self
     }
 }
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -128,9 +174,7 @@ pub(crate) fn key(bytes: &[u8]) -> Key {
 
 /// The smallest key above `bytes`.
 pub(crate) fn successor(bytes: &[u8]) -> Key {
-    let mut k = Key::new();
-    k.set_successor(bytes);
-    k
+    Key::from_slice(bytes).into_successor()
 }
 
 /// What is added to keyspaces in storage, where the first bytes 0x00 and 0xFF are not ours.
@@ -152,11 +196,11 @@ pub(crate) fn storage_end(keyspace: Keyspace) -> Vec<u8> {
 /// The first key above every key that begins with `prefix`; `None` when there is none.
 pub(crate) fn prefix_end(prefix: &[u8]) -> Option<Key> {
     let last = prefix.iter().rposition(|byte| *byte < u8::MAX)?;
-    let mut end = Key::from_slice(&prefix[..=last]);
-    if let Some(byte) = end.0.last_mut() {
+    let mut end = prefix[..=last].to_vec();
+    if let Some(byte) = end.last_mut() {
         *byte += 1;
     }
-    Some(end)
+    Some(key(&end))
 }
 
 #[cfg(test)]
@@ -166,7 +210,7 @@ mod tests {
     #[test]
     fn keys_are_ordered_as_their_bytes() {
         let mut all: Vec<Vec<u8>> = Vec::new();
-        for length in [0, 1, 7, 8, 9, 15, 16, 17, 24, 41] {
+        for length in [0, 1, 7, 8, 9, 15, 16, 17, 24, 45, 46, 47] {
             all.push(vec![7; length]);
             for at in 0..length {
                 for byte in [0, 6, 8, 255] {
@@ -179,7 +223,9 @@ mod tests {
         for a in &all {
             for b in &all {
                 assert_eq!(key(a).cmp(&key(b)), a.cmp(b), "{a:?} {b:?}");
+                assert_eq!(key(a) == key(b), a == b, "{a:?} {b:?}");
             }
+            assert_eq!(successor(a)[..], [&a[..], &[0]].concat());
         }
     }
 }

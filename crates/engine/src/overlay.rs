@@ -2,8 +2,8 @@
 //!
 //! Guarantees: what a registered snapshot may see is here until it is in storage. A resident document has an entry in
 //! every index of its table, so that an overlay entry always decides over what storage holds for the same key.
-//! A *complete* table holds everything, and storage is never asked about it. Locks are taken in the order: commit,
-//! table, slot.
+//! A *complete* table holds everything, and storage is never asked about it. One lock protects all of a table; it is
+//! taken after the commit lock and held over a chunk of a scan at most.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -15,7 +15,7 @@ use parking_lot::RwLock;
 
 use crate::document::Document;
 use crate::key::{Key, Keyspace, key};
-use crate::slot::{SLOT_BYTES, Slot, Version};
+use crate::slot::{SLOT_BYTES, Slot, SlotId, Slots, Version};
 use crate::transaction::Read;
 
 mod entry;
@@ -76,7 +76,9 @@ struct Index {
 #[derive(Debug)]
 struct State {
     residency: Residency,
-    documents: BTreeMap<Key, Arc<Slot>>,
+    slots: Slots,
+    /// The number of each document's slot.
+    documents: BTreeMap<Key, u32>,
     indexes: Vec<Index>,
 }
 
@@ -115,7 +117,7 @@ pub(crate) struct KeyChange {
 pub(crate) struct Write {
     pub(crate) store: Arc<TableStore>,
     pub(crate) key: Key,
-    pub(crate) slot: Option<Arc<Slot>>,
+    pub(crate) slot: Option<SlotId>,
     /// The version that was read, where the write needed to read one.
     pub(crate) base: Option<Version>,
     /// The new version; `None` within `Some` is a deletion, `None` leaves the document as it is.
@@ -152,21 +154,69 @@ pub(crate) struct Applied {
 /// A found document.
 pub(crate) enum Found {
     /// It is here: the version and its slot.
-    Here(Arc<Slot>, Option<Document>, Timestamp),
+    Here(SlotId, Option<Document>, Timestamp),
     /// There is none.
     Absent,
     /// Storage must be asked.
     AskStorage,
 }
 
-/// One chunk of a scan of the overlay.
+/// A row of a scan: its key, and the document; `None` hides what storage holds under the key.
+pub(crate) type Row = (Key, Option<Read>);
+
+/// How far a chunk of a scan of the overlay reaches.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Chunk {
-    /// Keys in scan order; `None` hides what storage holds under the key.
-    pub(crate) rows: Vec<(Key, Option<Read>)>,
     /// Whether the range holds no more.
     pub(crate) exhausted: bool,
     /// Whether storage holds nothing beside it.
     pub(crate) complete: bool,
+}
+
+/// A key of a scan and the version that is seen under it.
+struct Step<'a> {
+    key: &'a Key,
+    version: Option<&'a Version>,
+    slot: Option<SlotId>,
+}
+
+/// So many documents are looked for before the first is taken, so that the processor waits for them all at once.
+const AHEAD: usize = 32;
+
+/// Appends the steps to `rows` until there are `limit`; returns whether there were no more.
+fn collect<'a>(mut steps: impl Iterator<Item = Step<'a>>, limit: usize, rows: &mut Vec<Row>) -> bool {
+    let mut near: Vec<Step<'a>> = Vec::with_capacity(limit.min(AHEAD));
+    loop {
+        let wanted = AHEAD.min(limit.saturating_sub(rows.len()));
+        let mut first_bytes = 0;
+        while near.len() < wanted {
+            let Some(step) = steps.next() else { break };
+            if let Some(document) = step.version.and_then(|version| version.document.as_ref()) {
+                first_bytes ^= document.value.bytes().first().copied().unwrap_or_default();
+            }
+            near.push(step);
+        }
+        std::hint::black_box(first_bytes);
+        rows.extend(near.iter().map(|Step { key, version, slot }| {
+            let read = version.and_then(|version| {
+                let document = version.document.clone()?;
+                Some(Read { document, slot: *slot, ts: version.ts })
+            });
+            (Key::clone(key), read)
+        }));
+        if near.len() < wanted || rows.len() >= limit {
+            return near.len() < wanted;
+        }
+        near.clear();
+    }
+}
+
+impl State {
+    /// The slot of the document under `k`, and its number.
+    fn slot_of(&self, k: &[u8]) -> Option<(u32, &Slot)> {
+        let at = *self.documents.get(k)?;
+        self.slots.get(at).map(|slot| (at, slot))
+    }
 }
 
 impl TableStore {
@@ -180,7 +230,12 @@ impl TableStore {
         Self {
             number,
             by_id,
-            state: RwLock::new(State { residency, documents: BTreeMap::new(), indexes }),
+            state: RwLock::new(State {
+                residency,
+                slots: Slots::default(),
+                documents: BTreeMap::new(),
+                indexes,
+            }),
             bytes: AtomicI64::new(0),
             declined: AtomicBool::new(false),
         }
@@ -226,20 +281,17 @@ impl TableStore {
 
     /// The document under `k` as of `ts`.
     pub(crate) fn get(&self, k: &[u8], ts: Timestamp) -> Found {
-        let k = key(k);
         let state = self.state.read();
-        if let Some(slot) = state.documents.get(&k) {
-            match slot.at(ts) {
-                Some(version) => return Found::Here(slot.clone(), version.document, version.ts),
-                None if state.residency == Residency::Complete => return Found::Absent,
-                None => return Found::AskStorage,
-            }
+        if let Some((at, slot)) = state.slot_of(k)
+            && let Some(version) = slot.at(ts)
+        {
+            return Found::Here(Slots::id(at, slot), version.document.clone(), version.ts);
         }
         if state.residency == Residency::Complete { Found::Absent } else { Found::AskStorage }
     }
 
     #[allow(clippy::too_many_arguments, reason = "a range, an order, a limit and a snapshot")]
-    /// The next `limit` rows of the range in `keyspace`, which is `by_id` or an index.
+    /// Appends the next rows of the range in `keyspace`, which is `by_id` or an index, until `rows` has `limit` of them.
     pub(crate) fn scan(
         &self,
         keyspace: Keyspace,
@@ -248,79 +300,60 @@ impl TableStore {
         reverse: bool,
         limit: usize,
         ts: Timestamp,
-        with_slots: bool,
+        rows: &mut Vec<Row>,
     ) -> Chunk {
         let state = self.state.read();
         let complete = state.residency == Residency::Complete;
-        let mut chunk = Chunk { rows: Vec::new(), exhausted: true, complete };
         if end.is_some_and(|end| end <= start) {
-            return chunk;
+            return Chunk { exhausted: true, complete };
         }
-        let bounds =
-            (Bound::Included(key(start)), end.map_or(Bound::Unbounded, |end| Bound::Excluded(key(end))));
-        let mut take = |k: &Key, slot: &Arc<Slot>, present: bool| -> bool {
-            let chain = slot.lock();
-            let version = if present { chain.at(ts) } else { None };
-            match version {
-                Some(Version { document: Some(document), ts }) => {
-                    let (document, ts) = (document.clone(), *ts);
-                    drop(chain);
-                    let slot = with_slots.then(|| slot.clone());
-                    chunk.rows.push((k.clone(), Some(Read { document, slot, ts })));
-                }
+        let range = (Bound::Included(start), end.map_or(Bound::Unbounded, Bound::Excluded));
+        let exhausted = if keyspace == self.by_id {
+            let steps = state.documents.range::<[u8], _>(range).filter_map(|(k, at)| {
+                let slot = state.slots.get(*at)?;
                 // A chain that begins later says nothing about storage.
-                None if present && keyspace == self.by_id => return true,
-                _ if complete => return true,
-                _ => chunk.rows.push((k.clone(), None)),
-            }
-            if chunk.rows.len() >= limit {
-                chunk.exhausted = false;
-            }
-            chunk.exhausted
-        };
-        if keyspace == self.by_id {
-            let mut range = state.documents.range(bounds);
-            if reverse {
-                range.rev().all(|(k, slot)| take(k, slot, true));
-            } else {
-                range.all(|(k, slot)| take(k, slot, true));
-            }
+                let version = slot.at(ts)?;
+                let version = version.document.is_some().then_some(version);
+                let step = Step { key: k, version, slot: Some(Slots::id(*at, slot)) };
+                (version.is_some() || !complete).then_some(step)
+            });
+            if reverse { collect(steps.rev(), limit, rows) } else { collect(steps, limit, rows) }
         } else if let Some(index) = state.indexes.iter().find(|i| i.spec.keyspace == keyspace) {
-            let mut range = index.entries.range(bounds);
-            if reverse {
-                range.rev().all(|(k, e)| take(k, &e.slot, e.at(ts).unwrap_or(false)));
-            } else {
-                range.all(|(k, e)| take(k, &e.slot, e.at(ts).unwrap_or(false)));
-            }
-        }
-        chunk
+            let steps = index.entries.range::<[u8], _>(range).filter_map(|(k, entry)| {
+                // What has lost its key may have left its slot.
+                let slot = if entry.at(ts) == Some(true) { state.slots.get(entry.slot) } else { None };
+                let version = slot.and_then(|slot| slot.at(ts)).filter(|version| version.document.is_some());
+                let slot = slot.map(|slot| Slots::id(entry.slot, slot));
+                (version.is_some() || !complete).then_some(Step { key: k, version, slot })
+            });
+            if reverse { collect(steps.rev(), limit, rows) } else { collect(steps, limit, rows) }
+        } else {
+            true
+        };
+        Chunk { exhausted, complete }
     }
 
     /// Applies one write at `ts`, keeping what snapshots at `floor` or above may see.
     pub(crate) fn apply(write: Write, ts: Timestamp, floor: Timestamp, dirty: &mut Vec<Dirty>) -> Applied {
         let Write { store, key: by_id, slot, base, mut new, mut keys } = write;
         let mut applied = Applied::default();
+        let mut guard = store.state.write();
+        let state = &mut *guard;
         if keys.iter().all(|k| k.change == Change::Kept)
-            && let Some(slot) = &slot
-            && new.is_some()
+            && let Some(slot) = slot.and_then(|id| state.slots.kept(id))
+            && let Some(document) = new.take()
         {
-            let mut chain = slot.lock();
-            if !chain.detached
-                && let Some(document) = new.take()
-            {
-                let pushed = chain.push(Version { ts, document }, floor);
-                let was_dirty = std::mem::replace(&mut chain.dirty, true);
-                drop(chain);
-                store.grow(pushed.grown);
-                if !was_dirty {
-                    applied.dirtied = pushed.added + size_of::<Dirty>();
-                    dirty.push(Dirty { keyspace: store.by_id, store, key: by_id });
-                }
-                applied.superseded = pushed.superseded;
-                return applied;
+            let pushed = slot.push(Version { ts, document }, floor);
+            let was_dirty = std::mem::replace(&mut slot.dirty, true);
+            drop(guard);
+            store.grow(pushed.grown);
+            applied.superseded = pushed.superseded;
+            if !was_dirty {
+                applied.dirtied = pushed.added + size_of::<Dirty>();
+                dirty.push(Dirty { keyspace: store.by_id, store, key: by_id });
             }
+            return applied;
         }
-        let mut state = store.state.write();
         if keys.is_empty()
             && let Some(document) = new.as_ref().and_then(Option::as_ref)
         {
@@ -334,8 +367,8 @@ impl TableStore {
         }
         let mut grown = 0_isize;
         let mut base_ts = None;
-        let (slot, fresh) = match state.documents.get(&by_id) {
-            Some(slot) => (slot.clone(), false),
+        let (at, fresh) = match state.documents.get(&by_id) {
+            Some(at) => (*at, false),
             None => {
                 let first = match (base, &new) {
                     (Some(base), _) => {
@@ -347,22 +380,23 @@ impl TableStore {
                     (None, None) => return applied,
                 };
                 let is_new = base_ts.is_none();
-                let slot = Arc::new(Slot::new(first, false));
-                grown += (SLOT_BYTES + slot.lock().bytes()) as isize;
-                state.documents.insert(by_id.clone(), slot.clone());
-                (slot, is_new)
+                let at = state.slots.insert(first, false).at;
+                grown += (SLOT_BYTES + state.slots.get(at).map_or(0, Slot::bytes)) as isize;
+                state.documents.insert(by_id.clone(), at);
+                (at, is_new)
             }
         };
-        if let Some(new) = new {
-            let mut chain = slot.lock();
+        if let Some(new) = new
+            && let Some(slot) = state.slots.get_mut(at)
+        {
             let mut added = grown as usize;
             if !fresh {
-                let pushed = chain.push(Version { ts, document: new }, floor);
+                let pushed = slot.push(Version { ts, document: new }, floor);
                 grown += pushed.grown;
                 applied.superseded = pushed.superseded;
                 added = pushed.added;
             }
-            if !std::mem::replace(&mut chain.dirty, true) {
+            if !std::mem::replace(&mut slot.dirty, true) {
                 applied.dirtied += added + size_of::<Dirty>();
                 dirty.push(Dirty { store: store.clone(), keyspace: store.by_id, key: by_id });
             }
@@ -373,8 +407,8 @@ impl TableStore {
             };
             let resident_since = base_ts.or(fresh.then_some(ts));
             let entry = match index.entries.entry(change.key.clone()) {
-                std::collections::btree_map::Entry::Occupied(at) => Some(at.into_mut()),
-                std::collections::btree_map::Entry::Vacant(at) => {
+                std::collections::btree_map::Entry::Occupied(place) => Some(place.into_mut()),
+                std::collections::btree_map::Entry::Vacant(place) => {
                     let first = match change.change {
                         Change::Gained => Some((ts, true)),
                         Change::Lost => match base_ts {
@@ -385,14 +419,12 @@ impl TableStore {
                     };
                     first.map(|(since, present)| {
                         grown += (ENTRY_BYTES + change.key.len().saturating_sub(40)) as isize;
-                        at.insert(Entry::new(slot.clone(), since, present, false))
+                        place.insert(Entry::new(at, since, present, false))
                     })
                 }
             };
             let Some(entry) = entry else { continue };
-            if !Arc::ptr_eq(&entry.slot, &slot) {
-                entry.slot = slot.clone();
-            }
+            entry.slot = at;
             if change.change == Change::Kept {
                 continue;
             }
@@ -405,7 +437,7 @@ impl TableStore {
                 dirty.push(Dirty { store: store.clone(), keyspace: change.keyspace, key: change.key });
             }
         }
-        drop(state);
+        drop(guard);
         store.grow(grown);
         applied
     }

@@ -3,7 +3,7 @@
 //! An interval covers exactly the keys that were yielded or proven absent: a scan that stopped early depends on
 //! nothing behind the last key it gave out.
 
-use crate::key::{Key, Keyspace, compare, key, successor};
+use crate::key::{Key, Keyspace, compare, key, same, successor};
 
 /// Where an interval ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl Interval {
     #[inline]
     pub fn contains(&self, k: &[u8]) -> bool {
         match &self.end {
-            End::Point => k == &self.start[..],
+            End::Point => same(k, &self.start),
             End::Before(end) => compare(k, &self.start).is_ge() && compare(k, end).is_lt(),
             End::Unbounded => compare(k, &self.start).is_ge(),
         }
@@ -110,34 +110,36 @@ impl ReadSet {
         Growing { position: self.intervals.len() - 1, generation: self.generation }
     }
 
+    #[inline]
     /// Sets what a scan covers by now: from `start` to just behind `last`.
     pub(crate) fn grow_up(
         &mut self,
         at: Option<Growing>,
         keyspace: Keyspace,
         start: &[u8],
-        last: &[u8],
+        last: &Key,
     ) -> Growing {
         match self.growing(at) {
             Some((at, Interval { end: End::Before(end), .. })) => {
-                end.set_successor(last);
+                *end = last.clone().into_successor();
                 at
             }
             _ => self.grow(at, keyspace, start, End::Before(successor(last))),
         }
     }
 
+    #[inline]
     /// Sets what a scan covers by now: from `last` to `end`.
     pub(crate) fn grow_down(
         &mut self,
         at: Option<Growing>,
         keyspace: Keyspace,
-        last: &[u8],
+        last: &Key,
         end: Option<&[u8]>,
     ) -> Growing {
         match self.growing(at) {
             Some((at, Interval { start, .. })) => {
-                start.set(last);
+                *start = last.clone();
                 at
             }
             _ => self.grow(at, keyspace, last, end.map_or(End::Unbounded, |end| End::Before(key(end)))),
@@ -162,6 +164,7 @@ impl ReadSet {
         }
     }
 
+    #[inline]
     /// The interval that a scan grows, unless merging has swallowed it.
     fn growing(&mut self, at: Option<Growing>) -> Option<(Growing, &mut Interval)> {
         let at = at.filter(|at| at.generation == self.generation)?;

@@ -14,6 +14,7 @@ use crate::document::Document;
 use crate::engine::Inner;
 use crate::error::TxError;
 use crate::key::{Key, Keyspace, key, storage_end, storage_key, successor};
+use crate::overlay::Row;
 use crate::read_set::{End, Growing};
 use crate::transaction::{Read, Transaction};
 
@@ -27,7 +28,7 @@ pub enum Order {
     Desc,
 }
 
-/// Small, since many scans want one row; each chunk is four times the one before.
+/// Small, since many scans want one row; each chunk is eight times the one before.
 const FIRST_CHUNK: usize = 4;
 const LARGEST_CHUNK: usize = 256;
 const CHUNK_BYTES: usize = 1 << 20;
@@ -41,13 +42,17 @@ pub struct Scan {
     start: Key,
     end: Option<Key>,
     whole: (Key, Option<Key>),
-    rows: std::vec::IntoIter<(Key, Option<Read>)>,
+    /// The chunk at hand. What was yielded is `None`, but for its key.
+    rows: Vec<Row>,
+    next: usize,
     chunk: usize,
     exhausted: bool,
     epoch: u64,
     growing: Option<Growing>,
-    /// What was yielded last.
+    /// What was yielded last, of earlier chunks.
     last: Option<Key>,
+    /// The place in `rows` of what was yielded last.
+    last_row: Option<usize>,
     /// Of a scan of `by_id`: the range of the ids' sort keys.
     ids: Option<KeyRange>,
 }
@@ -110,57 +115,109 @@ impl Transaction {
 
     /// The next document of a scan.
     pub fn next(&mut self, scan: &mut Scan) -> Result<Option<Document>, TxError> {
-        loop {
-            let Some(read) = self.next_row(scan)? else { return Ok(None) };
-            if scan.ids.as_ref().is_some_and(|ids| !has_id(ids, read.document.id)) {
-                continue;
-            }
-            self.count_document(&read.document)?;
-            if self.read_only {
-                return Ok(Some(read.document));
-            }
-            let document = read.document.clone();
-            self.remember(read);
-            return Ok(Some(document));
-        }
+        let mut found = None;
+        self.for_each(scan, 1, |document| {
+            found = Some(document);
+            true
+        })?;
+        Ok(found)
     }
 
-    /// The next row; its key is `scan.last`.
-    pub(crate) fn next_row(&mut self, scan: &mut Scan) -> Result<Option<Read>, TxError> {
-        let Some(source) = &scan.source else { return Ok(None) };
-        let keyspace = source.keyspace;
+    /// Hands the next `limit` documents of a scan to `each`, as long as it returns true; returns whether it did and
+    /// there may be more. As with single steps, the read set covers what was handed out and nothing behind it.
+    pub fn for_each(
+        &mut self,
+        scan: &mut Scan,
+        limit: usize,
+        mut each: impl FnMut(Document) -> bool,
+    ) -> Result<bool, TxError> {
+        let mut left = limit;
+        while left > 0 {
+            if !self.has_rows(scan, left)? {
+                return Ok(false);
+            }
+            let mut outcome = Ok(true);
+            for at in scan.next..scan.rows.len() {
+                let Some((_, row)) = scan.rows.get_mut(at) else { break };
+                scan.next = at + 1;
+                let Some(read) = row.take() else { continue };
+                scan.last_row = Some(at);
+                if scan.ids.as_ref().is_some_and(|ids| !has_id(ids, read.document.id)) {
+                    continue;
+                }
+                outcome = self.count_document(&read.document).map(|()| {
+                    if self.read_only {
+                        return each(read.document);
+                    }
+                    let document = read.document.clone();
+                    self.remember(read);
+                    each(document)
+                });
+                left -= 1;
+                if left == 0 || !matches!(outcome, Ok(true)) {
+                    break;
+                }
+            }
+            self.cover(scan);
+            if !outcome? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Sees to it that rows are at hand; false once the range holds no more, which then is read as a whole.
+    fn has_rows(&mut self, scan: &mut Scan, wanted: usize) -> Result<bool, TxError> {
+        let Some(keyspace) = scan.source.as_ref().map(|source| source.keyspace) else { return Ok(false) };
         if scan.epoch != self.writes.epoch {
             scan.epoch = self.writes.epoch;
-            scan.rows = Vec::new().into_iter();
+            scan.drop_chunk();
             scan.exhausted = false;
             scan.restart();
         }
-        let (k, read) = loop {
-            match scan.rows.next() {
-                Some((k, Some(read))) => break (k, read),
-                Some((_, None)) => {}
-                None if !scan.exhausted => self.fill(scan)?,
-                None => {
-                    let (start, end) = &scan.whole;
-                    let end = end.clone().map_or(End::Unbounded, End::Before);
-                    if end != End::Before(start.clone()) {
-                        scan.growing = Some(self.reads.grow(scan.growing, keyspace, start, end));
-                    }
-                    return Ok(None);
+        while scan.next == scan.rows.len() {
+            if scan.exhausted {
+                let (start, end) = &scan.whole;
+                let end = end.clone().map_or(End::Unbounded, End::Before);
+                if end != End::Before(start.clone()) {
+                    scan.growing = Some(self.reads.grow(scan.growing, keyspace, start, end));
                 }
+                return Ok(false);
             }
-        };
+            scan.chunk = scan.chunk.max(wanted).min(LARGEST_CHUNK);
+            self.fill(scan)?;
+        }
+        Ok(true)
+    }
+
+    /// Puts what a scan has yielded into the read set.
+    fn cover(&mut self, scan: &mut Scan) {
+        let Some(source) = &scan.source else { return };
+        let Some((k, _)) = scan.last_row.and_then(|at| scan.rows.get(at)) else { return };
         let (start, end) = &scan.whole;
         scan.growing = Some(if scan.reverse {
-            self.reads.grow_down(scan.growing, keyspace, &k, end.as_deref())
+            self.reads.grow_down(scan.growing, source.keyspace, k, end.as_deref())
         } else {
-            self.reads.grow_up(scan.growing, keyspace, start, &k)
+            self.reads.grow_up(scan.growing, source.keyspace, start, k)
         });
-        scan.last = Some(k);
-        Ok(Some(read))
+    }
+
+    /// The next row; its key is [`Scan::last`].
+    pub(crate) fn next_row(&mut self, scan: &mut Scan) -> Result<Option<Read>, TxError> {
+        while self.has_rows(scan, 1)? {
+            let at = scan.next;
+            scan.next += 1;
+            if let Some(read) = scan.rows.get_mut(at).and_then(|(_, row)| row.take()) {
+                scan.last_row = Some(at);
+                self.cover(scan);
+                return Ok(Some(read));
+            }
+        }
+        Ok(None)
     }
 
     fn fill(&mut self, scan: &mut Scan) -> Result<(), TxError> {
+        scan.drop_chunk();
         let Some(source) = &scan.source else {
             scan.exhausted = true;
             return Ok(());
@@ -172,44 +229,39 @@ impl Transaction {
             return Ok(());
         }
         let limit = scan.chunk;
-        scan.chunk = (scan.chunk * 4).min(LARGEST_CHUNK);
+        scan.chunk = (scan.chunk * 8).min(LARGEST_CHUNK);
         let ts = self.snapshot.ts();
         let range = (&left_start[..], left_end.as_deref());
-        let rows = self.engine.scan(table, keyspace, range, scan.reverse, limit, ts, !self.read_only)?;
-        // What the chunk covers: everything that is left, or up to its last key.
-        let (covered_start, covered_end) = match (&rows.covered, scan.reverse) {
-            (None, _) => (left_start.clone(), left_end.clone()),
-            (Some(last), false) => (left_start.clone(), Some(successor(last))),
-            (Some(last), true) => (last.clone(), left_end.clone()),
-        };
-        scan.exhausted = rows.covered.is_none();
-        match (&rows.covered, scan.reverse) {
+        let covered = self.engine.scan(table, keyspace, range, scan.reverse, limit, ts, &mut scan.rows)?;
+        scan.exhausted = covered.is_none();
+        match (&covered, scan.reverse) {
             (None, _) => {}
             (Some(last), false) => scan.start = successor(last),
             (Some(last), true) => scan.end = Some(last.clone()),
         }
         if !self.writes.touches_table(table.by_id) {
-            scan.rows = rows.rows.into_iter();
             return Ok(());
         }
         let by_id = table.by_id;
-        let mut merged: Vec<(Key, Option<Read>)> = rows
-            .rows
-            .into_iter()
-            .filter(|(k, _)| {
-                let id = if keyspace == by_id { &k[..] } else { &k[k.len().saturating_sub(16)..] };
-                self.writes.find(by_id, id).is_none()
-            })
-            .collect();
+        scan.rows.retain(|(k, _)| {
+            let id = if keyspace == by_id { &k[..] } else { &k[k.len().saturating_sub(16)..] };
+            self.writes.find(by_id, id).is_none()
+        });
+        // What the chunk covers: everything that is left, or up to its last key.
+        let (covered_start, covered_end) = match (covered, scan.reverse) {
+            (None, _) => (left_start, left_end),
+            (Some(last), false) => (left_start, Some(successor(&last))),
+            (Some(last), true) => (last, left_end),
+        };
         for (k, at) in self.writes.range(keyspace, &covered_start, covered_end.as_deref()) {
             let pending = &self.writes.list[at];
             if let Some(document) = pending.new.clone() {
                 let ts = pending.base.as_ref().map_or(Timestamp(0), |b| b.ts);
-                merged.push((k, Some(Read { document, slot: pending.slot.clone(), ts })));
+                scan.rows.push((k, Some(Read { document, slot: pending.slot, ts })));
             }
         }
-        merged.sort_by(|(a, _), (b, _)| if scan.reverse { b.cmp(a) } else { a.cmp(b) });
-        scan.rows = merged.into_iter();
+        let reverse = scan.reverse;
+        scan.rows.sort_by(|(a, _), (b, _)| if reverse { b.cmp(a) } else { a.cmp(b) });
         Ok(())
     }
 }
@@ -229,12 +281,14 @@ impl Scan {
             start: start.clone(),
             end: end.clone(),
             whole: (start, end),
-            rows: Vec::new().into_iter(),
+            rows: Vec::new(),
+            next: 0,
             chunk: FIRST_CHUNK,
             exhausted: empty,
             epoch: 0,
             growing: None,
             last: None,
+            last_row: None,
             ids: None,
         }
     }
@@ -258,7 +312,17 @@ impl Scan {
 
     /// The key of the row that was yielded last.
     pub(crate) fn last(&self) -> Option<&[u8]> {
-        self.last.as_deref()
+        let row = self.last_row.and_then(|at| self.rows.get(at));
+        row.map(|(k, _)| &k[..]).or(self.last.as_deref())
+    }
+
+    /// Lets go of the rows at hand.
+    fn drop_chunk(&mut self) {
+        if let Some((k, _)) = self.last_row.take().and_then(|at| self.rows.get(at)) {
+            self.last = Some(k.clone());
+        }
+        self.rows.clear();
+        self.next = 0;
     }
 
     fn left(&self) -> (Key, Option<Key>) {
@@ -287,15 +351,9 @@ fn has_id(range: &KeyRange, id: DocumentId) -> bool {
     k >= range.start && range.end.as_ref().is_none_or(|end| k < *end)
 }
 
-/// Rows of a chunk, and the last key that it covers; `None` when it covers all that was asked for.
-pub(crate) struct Rows {
-    /// In scan order; `None` is nothing.
-    pub(crate) rows: Vec<(Key, Option<Read>)>,
-    pub(crate) covered: Option<Key>,
-}
-
 impl Inner {
-    /// A chunk of a scan at `ts`, of the overlay and storage.
+    /// Puts a chunk of a scan at `ts`, of the overlay and storage, into `rows`, which is empty; returns the last key
+    /// that the chunk covers, `None` when it covers all that was asked for. A row that is `None` is nothing.
     #[allow(clippy::too_many_arguments, reason = "a range, an order, a limit and a snapshot")]
     pub(crate) fn scan(
         &self,
@@ -305,12 +363,12 @@ impl Inner {
         reverse: bool,
         limit: usize,
         ts: Timestamp,
-        with_slots: bool,
-    ) -> Result<Rows, TxError> {
-        let overlay = table.store.scan(keyspace, start, end, reverse, limit, ts, with_slots);
-        let frontier = if overlay.exhausted { None } else { overlay.rows.last().map(|(k, _)| k.clone()) };
+        rows: &mut Vec<Row>,
+    ) -> Result<Option<Key>, TxError> {
+        let overlay = table.store.scan(keyspace, start, end, reverse, limit, ts, rows);
+        let frontier = if overlay.exhausted { None } else { rows.last().map(|(k, _)| k.clone()) };
         if overlay.complete {
-            return Ok(Rows { rows: overlay.rows, covered: frontier });
+            return Ok(frontier);
         }
         // Storage is read after the overlay, and only as far as the overlay's chunk reaches.
         let (low, high) = match (&frontier, reverse) {
@@ -326,8 +384,9 @@ impl Inner {
             _ => frontier,
         };
         let before = |a: &[u8], b: &[u8]| if reverse { a > b } else { a < b };
-        let mut rows = Vec::with_capacity(overlay.rows.len() + stored.entries.len());
-        let mut here = overlay.rows.into_iter().peekable();
+        let ours = std::mem::take(rows);
+        rows.reserve(ours.len() + stored.entries.len());
+        let mut here = ours.into_iter().peekable();
         for (stored_key, stored) in stored.entries {
             let k = &stored_key[4..];
             while let Some((ours, row)) = here.next_if(|(ours, _)| before(ours, k)) {
@@ -355,6 +414,6 @@ impl Inner {
                 rows.push((ours, row));
             }
         }
-        Ok(Rows { rows, covered })
+        Ok(covered)
     }
 }

@@ -20,7 +20,7 @@ use crate::key::{Keyspace, key, prefix_end, storage_key};
 use crate::limits::{Limits, Usage};
 use crate::overlay::Found;
 use crate::read_set::ReadSet;
-use crate::slot::Slot;
+use crate::slot::SlotId;
 use crate::snapshot::Snapshot;
 use crate::writes::{Pending, Savepoint, Writes};
 
@@ -31,7 +31,7 @@ const RECENT: usize = 8;
 #[derive(Clone, Debug)]
 pub(crate) struct Read {
     pub(crate) document: Document,
-    pub(crate) slot: Option<Arc<Slot>>,
+    pub(crate) slot: Option<SlotId>,
     pub(crate) ts: Timestamp,
 }
 
@@ -151,9 +151,24 @@ impl Transaction {
 
     /// The document of this id.
     pub fn get(&mut self, id: DocumentId) -> Result<Option<Document>, TxError> {
-        let Some(table) = self.table_numbered(id.table) else { return Ok(None) };
-        let read = self.read(&table, &id.internal.0)?;
-        Ok(read.map(|r| r.document))
+        if !self.read_only {
+            let Some(table) = self.table_numbered(id.table) else { return Ok(None) };
+            let read = self.read(&table, &id.internal.0)?;
+            return Ok(read.map(|r| r.document));
+        }
+        // Without writes, and with nobody to remember the document for.
+        let Some(table) = self.catalog.numbered(id.table) else {
+            self.table_numbered(id.table);
+            return Ok(None);
+        };
+        depend_on(&mut self.tables, &mut self.reads, table);
+        note_read(&mut self.usage, &mut self.reads, &self.limits)?;
+        self.reads.add_point(table.by_id, &id.internal.0);
+        let Some(read) = self.engine.read(table, &id.internal.0, self.snapshot.ts())? else {
+            return Ok(None);
+        };
+        self.count_document(&read.document)?;
+        Ok(Some(read.document))
     }
 
     /// The row under `k` in one of the engine's own keyspaces, with the commit that wrote it; zero stands for this
@@ -216,7 +231,7 @@ impl Transaction {
         match self.catalog.table(name) {
             Some(table) => {
                 let table = table.clone();
-                self.depend_on(&table);
+                depend_on(&mut self.tables, &mut self.reads, &table);
                 Some(table)
             }
             None => {
@@ -231,7 +246,7 @@ impl Transaction {
         match self.catalog.numbered(number) {
             Some(table) => {
                 let table = table.clone();
-                self.depend_on(&table);
+                depend_on(&mut self.tables, &mut self.reads, &table);
                 Some(table)
             }
             None => {
@@ -239,13 +254,6 @@ impl Transaction {
                 self.reads.add_range(Keyspace::CATALOG, TABLES, end.as_deref());
                 None
             }
-        }
-    }
-
-    fn depend_on(&mut self, table: &TableInfo) {
-        if !self.tables.contains(&table.by_id) {
-            self.tables.push(table.by_id);
-            self.reads.add_point(Keyspace::CATALOG, &table.row_key);
         }
     }
 
@@ -265,7 +273,7 @@ impl Transaction {
             let pending = &self.writes.list[at];
             let document = pending.new.clone();
             let ts = pending.base.as_ref().map_or(Timestamp(0), |b| b.ts);
-            return Ok(document.map(|document| Read { document, slot: pending.slot.clone(), ts }));
+            return Ok(document.map(|document| Read { document, slot: pending.slot, ts }));
         }
         if let Some(read) =
             self.recent.iter().find(|r| r.document.id.internal.0 == *k && r.document.id.table == table.number)
@@ -297,11 +305,7 @@ impl Transaction {
 
     /// Counts one get or scan.
     pub(crate) fn note_read(&mut self) -> Result<(), TxError> {
-        self.usage.reads += 1;
-        if self.reads.count(self.limits.intervals_read as usize) > self.limits.intervals_read as usize {
-            return Err(TxError::TooManyReads(self.limits.intervals_read));
-        }
-        Ok(())
+        note_read(&mut self.usage, &mut self.reads, &self.limits)
     }
 
     /// Counts a document that was read.
@@ -329,6 +333,23 @@ impl Transaction {
         }
         Ok(())
     }
+}
+
+/// Notes that the answer depends on a table's row of the catalog.
+fn depend_on(tables: &mut SmallVec<[Keyspace; 4]>, reads: &mut ReadSet, table: &TableInfo) {
+    if !tables.contains(&table.by_id) {
+        tables.push(table.by_id);
+        reads.add_point(Keyspace::CATALOG, &table.row_key);
+    }
+}
+
+/// Counts one get or scan.
+fn note_read(usage: &mut Usage, reads: &mut ReadSet, limits: &Limits) -> Result<(), TxError> {
+    usage.reads += 1;
+    if reads.count(limits.intervals_read as usize) > limits.intervals_read as usize {
+        return Err(TxError::TooManyReads(limits.intervals_read));
+    }
+    Ok(())
 }
 
 impl Inner {

@@ -8,14 +8,14 @@ use hull_value::Timestamp;
 use crate::catalog::{Catalog, TableInfo};
 use crate::document::Document;
 use crate::key::{Key, Keyspace};
-use crate::slot::{Slot, Version};
+use crate::slot::{SlotId, Version};
 
 /// A write of one document.
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) table: Arc<TableInfo>,
     pub(crate) key: Key,
-    pub(crate) slot: Option<Arc<Slot>>,
+    pub(crate) slot: Option<SlotId>,
     /// What was read before writing; `None` for a new document and for a write that read nothing.
     pub(crate) base: Option<Version>,
     /// The document from now on; `None` when it is deleted.
@@ -37,7 +37,7 @@ impl Pending {
 pub(crate) struct Filled {
     pub(crate) table: Arc<TableInfo>,
     pub(crate) keyspace: Keyspace,
-    pub(crate) slot: Option<Arc<Slot>>,
+    pub(crate) slot: Option<SlotId>,
     pub(crate) ts: Timestamp,
     pub(crate) document: Document,
 }

@@ -1,18 +1,15 @@
 //! An index entry of the overlay: from when on a document has a key, and from when on it no longer has it.
 
-use std::sync::Arc;
-
 use hull_value::Timestamp;
 
-use crate::slot::Slot;
-
-/// What an index entry takes, with its place in the map: 80 bytes, in nodes that are 50 to 70 % full.
-pub(super) const ENTRY_BYTES: usize = 144;
+/// What an index entry takes, with its place in the map: 72 bytes, in nodes that are 50 to 70 % full.
+pub(super) const ENTRY_BYTES: usize = 128;
 
 /// An index entry: whether the document of `slot` has this key, from when on.
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) slot: Arc<Slot>,
+    /// The number of the document's slot.
+    pub(super) slot: u32,
     pub(super) since: Timestamp,
     #[allow(clippy::box_collection, reason = "almost always absent, and there are many entries")]
     older: Option<Box<Vec<(Timestamp, bool)>>>,
@@ -21,15 +18,17 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(slot: Arc<Slot>, since: Timestamp, present: bool, dirty: bool) -> Self {
+    pub(super) fn new(slot: u32, since: Timestamp, present: bool, dirty: bool) -> Self {
         Self { slot, since, older: None, present, dirty }
     }
 
+    #[inline]
     pub(super) fn at(&self, ts: Timestamp) -> Option<bool> {
         self.since_at(ts).map(|(_, present)| present)
     }
 
     /// Whether the document had the key at `ts`, and since when.
+    #[inline]
     pub(super) fn since_at(&self, ts: Timestamp) -> Option<(Timestamp, bool)> {
         if self.since <= ts {
             return Some((self.since, self.present));

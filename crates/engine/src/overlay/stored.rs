@@ -3,7 +3,6 @@
 //! Guarantee: an entry is dropped only when storage holds the same, and nothing loaded hides what is newer.
 
 use std::ops::Bound;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use hull_value::Timestamp;
@@ -28,9 +27,8 @@ impl TableStore {
         let state = self.state.read();
         for dirty in keys.iter().rev() {
             let value = if dirty.is_document() {
-                state.documents.get(&dirty.key).and_then(|slot| {
-                    let chain = slot.lock();
-                    let version = chain.at(ts).filter(|version| version.ts > reached)?;
+                state.documents.get(&dirty.key).and_then(|at| {
+                    let version = state.slots.get(*at)?.at(ts).filter(|version| version.ts > reached)?;
                     Some(version.document.as_ref().map(|d| d.to_storage(version.ts)))
                 })
             } else {
@@ -83,13 +81,14 @@ impl TableStore {
     /// Lets go of everything, also of what storage lacks: the table is gone.
     pub(crate) fn clear(&self) {
         let mut state = self.state.write();
+        let slots = state.slots.take();
         let documents = std::mem::take(&mut state.documents);
         let entries: Vec<_> = state.indexes.iter_mut().map(|i| std::mem::take(&mut i.entries)).collect();
         self.declined.store(true, Ordering::Relaxed);
         self.grow(-(self.bytes() as isize));
         // Other tables do not wait until all of it is freed.
         drop(state);
-        drop((documents, entries));
+        drop((slots, documents, entries));
     }
 
     /// Changes how much is kept in memory.
@@ -99,23 +98,28 @@ impl TableStore {
 
     /// Takes over documents that were read from storage, where nothing newer is known of them.
     pub(crate) fn load(&self, documents: Vec<(Key, Timestamp, Document)>) {
-        let mut state = self.state.write();
+        let mut guard = self.state.write();
+        let state = &mut *guard;
         let mut grown = 0;
         let mut buffer = Vec::new();
+        let mut keys = Vec::new();
         for (k, ts, document) in documents {
             if state.documents.contains_key(&k) {
                 continue;
             }
-            let slot = Arc::new(Slot::new(Version { ts, document: Some(document.clone()) }, false));
-            grown += SLOT_BYTES + slot.lock().bytes();
-            for index in &mut state.indexes {
-                let entry_key = index.spec.key_of(&document, &mut buffer);
-                grown += ENTRY_BYTES + entry_key.len().saturating_sub(40);
-                index.entries.entry(entry_key).or_insert_with(|| Entry::new(slot.clone(), ts, true, false));
+            for index in &state.indexes {
+                keys.push(index.spec.key_of(&document, &mut buffer));
             }
-            state.documents.insert(k, slot);
+            let at = state.slots.insert(Version { ts, document: Some(document) }, false).at;
+            grown += SLOT_BYTES + state.slots.get(at).map_or(0, Slot::bytes);
+            for (index, entry_key) in state.indexes.iter_mut().zip(keys.drain(..)) {
+                grown += ENTRY_BYTES + entry_key.len().saturating_sub(40);
+                let entry = index.entries.entry(entry_key);
+                entry.or_insert_with(|| Entry::new(at, ts, true, false)).slot = at;
+            }
+            state.documents.insert(k, at);
         }
-        drop(state);
+        drop(guard);
         self.grow(grown as isize);
     }
 }
@@ -125,12 +129,11 @@ impl State {
     fn note_stored(&mut self, dirty: &Dirty, ts: Timestamp) -> (bool, usize) {
         let k = &*dirty.key;
         if dirty.is_document() {
-            let Some(slot) = self.documents.get(k) else { return (true, 0) };
-            let mut chain = slot.lock();
-            let freed = chain.trim(ts);
-            chain.dirty = chain.newest().ts > ts;
-            let clean = !chain.dirty;
-            drop(chain);
+            let slot = self.documents.get(k).and_then(|at| self.slots.get_mut(*at));
+            let Some(slot) = slot else { return (true, 0) };
+            let freed = slot.trim(ts);
+            slot.dirty = slot.newest().ts > ts;
+            let clean = !slot.dirty;
             return (clean, freed + if clean { self.settle(k, ts) } else { 0 });
         }
         let Some(index) = self.indexes.iter_mut().find(|i| i.spec.keyspace == dirty.keyspace) else {
@@ -141,7 +144,7 @@ impl State {
         entry.dirty = entry.since > ts;
         let clean = !entry.dirty;
         // A dirty document follows, and is let go of then.
-        let was_last = clean && !entry.slot.lock().dirty;
+        let was_last = clean && self.slots.get(entry.slot).is_none_or(|slot| !slot.dirty);
         let mut freed = 0;
         if entry.is_settled(ts) && !entry.present {
             index.entries.remove(k);
@@ -155,16 +158,11 @@ impl State {
 
     /// Drops a document, with its entries, when storage holds all of it and it need not stay; returns the bytes freed.
     fn settle(&mut self, k: &[u8], ts: Timestamp) -> usize {
-        let Some(slot) = self.documents.get(k) else { return 0 };
-        let chain = slot.lock();
-        if chain.dirty || !chain.is_settled(ts) {
-            return 0;
-        }
-        let document = chain.newest().document.clone();
-        let mut freed = SLOT_BYTES + chain.bytes();
-        drop(chain);
+        let Some(&at) = self.documents.get(k) else { return 0 };
+        let Some(slot) = self.slots.get(at).filter(|slot| slot.is_settled(ts)) else { return 0 };
+        let mut freed = SLOT_BYTES + slot.bytes();
         let mut keys = Vec::new();
-        if let Some(document) = &document {
+        if let Some(document) = &slot.newest().document {
             if self.residency != Residency::Partial {
                 return 0;
             }
@@ -177,14 +175,7 @@ impl State {
                 keys.push(entry_key);
             }
         }
-        // Under the slot's lock once more: a commit that keeps the keys may have written to it meanwhile.
-        let slot = slot.clone();
-        let mut chain = slot.lock();
-        if chain.dirty || !chain.is_settled(ts) {
-            return 0;
-        }
-        chain.detached = true;
-        drop(chain);
+        self.slots.remove(at);
         self.documents.remove(k);
         for (index, entry_key) in self.indexes.iter_mut().zip(keys) {
             if index.entries.remove(&entry_key).is_some() {

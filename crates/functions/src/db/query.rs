@@ -65,7 +65,7 @@ impl<'a, T: Table> Query<'a, T> {
         }
         let filters = self.filters;
         self.plan
-            .for_each(|document| {
+            .for_each(count, |document| {
                 let document = decode(&document)?;
                 if passes(&filters, &document) {
                     found.push(document);

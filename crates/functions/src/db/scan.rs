@@ -9,7 +9,7 @@ use super::reader::DatabaseReader;
 use crate::error::{Error, Result};
 use crate::run::transaction_error;
 
-/// How many documents are read before the budget is checked again.
+/// How many documents are read at most before the budget is checked again.
 const CHUNK: usize = 128;
 
 /// What is read: an index of a table, a range of it, in an order.
@@ -41,11 +41,16 @@ impl<'a> Plan<'a> {
         Ok(Cursor { reader: self.reader, scan })
     }
 
-    /// Hands out documents until `each` says that it has enough.
-    pub(super) async fn for_each(self, mut each: impl FnMut(Document) -> Result<bool>) -> Result<()> {
+    /// Hands out documents until `each` says that it has enough, which is expected after `wanted`.
+    pub(super) async fn for_each(
+        self,
+        wanted: usize,
+        mut each: impl FnMut(Document) -> Result<bool>,
+    ) -> Result<()> {
         let range = self.range?;
         let (table, index, order) = (self.table, self.index, self.order);
         let mut scan = None;
+        let mut chunk = wanted.clamp(1, CHUNK);
         loop {
             let more = self
                 .reader
@@ -54,20 +59,21 @@ impl<'a> Plan<'a> {
                         Some(scan) => scan,
                         none => none.insert(tx.scan(table, index, &range, order).map_err(transaction_error)?),
                     };
-                    for _ in 0..CHUNK {
-                        let Some(document) = tx.next(scan).map_err(transaction_error)? else {
-                            return Ok(false);
-                        };
-                        if !each(document)? {
-                            return Ok(false);
-                        }
-                    }
-                    Ok(true)
+                    let mut failed = None;
+                    let each = |document| {
+                        each(document).unwrap_or_else(|error| {
+                            failed = Some(error);
+                            false
+                        })
+                    };
+                    let more = tx.for_each(scan, chunk, each).map_err(transaction_error)?;
+                    failed.map_or(Ok(more), Err)
                 })
                 .await?;
             if !more {
                 return Ok(());
             }
+            chunk = (chunk * 8).min(CHUNK);
         }
     }
 }

@@ -271,7 +271,7 @@ impl<'a> TableQuery<'a> {
             return Ok(found);
         }
         let (plan, filters) = self.ready().await?;
-        plan.for_each(|document| {
+        plan.for_each(count, |document| {
             if passes(&filters, &document)? {
                 found.push(document);
             }
