@@ -175,7 +175,7 @@ pub enum StorageError {
     },
     /// The store is damaged.
     #[error(
-        "storage: {} cannot be read ({detail}); `hull rebuild` makes a new one from the last backup and the log, `hull restore` a new data directory from a backup",
+        "storage: {} cannot be read ({detail}); `hull rebuild` makes a new one from the last backup and the log, `hull restore` a new data directory from a backup, and `hull import` fills an empty one from the last export",
         directory.display()
     )]
     Corrupt {
@@ -205,7 +205,7 @@ pub enum StorageError {
     },
     /// Opening took longer than it may.
     #[error(
-        "storage: {} did not open within {seconds} s; if this stays so, `hull rebuild` makes a new one from the last backup and the log, `hull restore` a new data directory from a backup",
+        "storage: {} did not open within {seconds} s; if this stays so, `hull rebuild` makes a new one from the last backup and the log, `hull restore` a new data directory from a backup, and `hull import` fills an empty one from the last export",
         directory.display()
     )]
     OpenTimeout {

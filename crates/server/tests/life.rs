@@ -5,7 +5,7 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -82,33 +82,45 @@ async fn a_file_is_no_data_directory() {
     assert!(error.contains(&file.display().to_string()) && error.contains("--data-dir"), "{error}");
 }
 
-fn ask(directory: &Path, request: &str) -> serde_json::Value {
+/// Asks over the socket in the data directory, without a key.
+fn ask(directory: &Path, request: &str, body: &str) -> serde_json::Value {
     let mut stream = UnixStream::connect(directory.join("control.sock")).unwrap();
-    stream.write_all(format!("{request}\n").as_bytes()).unwrap();
+    let head = "Host: hull\r\nConnection: close\r\nContent-Type: application/json";
+    write!(stream, "{request} HTTP/1.1\r\n{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
     let mut reply = String::new();
-    BufReader::new(stream).read_line(&mut reply).unwrap();
-    serde_json::from_str(&reply).unwrap()
+    stream.read_to_string(&mut reply).unwrap();
+    serde_json::from_str(reply.split_once("\r\n\r\n").unwrap().1).unwrap_or_else(|_| panic!("{reply}"))
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_are_made_listed_and_revoked_while_the_server_runs() {
     let server = Running::start().await;
-    let path = server.directory.path();
+    let path = server.directory.path().to_owned();
     let mode = std::fs::metadata(path.join("control.sock")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    let made = ask(path, r#"{"do":"create_key","name":"ops"}"#);
-    let key = made["ok"][0].as_str().unwrap();
+    let asked = |request: &'static str, body: &'static str| {
+        let path = path.clone();
+        async move { tokio::task::spawn_blocking(move || ask(&path, request, body)).await.unwrap() }
+    };
+    let made = asked("POST /api/hull/keys", r#"{"name":"ops"}"#).await;
+    let key = made["key"].as_str().unwrap();
     assert!(key.starts_with("ops|"), "{key}");
-    assert!(ask(path, r#"{"do":"create_key","name":"ops"}"#)["error"].is_string());
-    assert!(ask(path, r#"{"do":"create_key","name":"no good"}"#)["error"].is_string());
-    assert!(ask(path, "nonsense")["error"].is_string());
+    for wrong in [r#"{"name":"ops"}"#, r#"{"name":"no good"}"#, "nonsense"] {
+        let refused = asked("POST /api/hull/keys", wrong).await;
+        assert!(refused["code"].is_string() && refused["message"].is_string(), "{wrong}: {refused}");
+    }
     let hidden = json!({"path": "notes:hidden", "args": {}});
     let authorization = format!("Convex {key}");
     assert_eq!(server.post_as(&authorization, "/api/query", hidden.clone()).await.status, 200);
-    assert!(ask(path, r#"{"do":"list_keys"}"#)["ok"][0].as_str().unwrap().starts_with("ops\t"));
-    assert!(ask(path, r#"{"do":"revoke_key","name":"ops"}"#)["ok"].is_array());
+    assert_eq!(asked("GET /api/hull/keys", "").await["keys"][0]["name"], "ops");
+    assert_eq!(asked("DELETE /api/hull/keys/ops", "").await["revoked"], "ops");
     assert_eq!(server.post_as(&authorization, "/api/query", hidden).await.code(), "BadAdminKey");
-    assert_eq!(ask(path, r#"{"do":"list_keys"}"#), json!({"ok": []}));
+    assert_eq!(asked("GET /api/hull/keys", "").await, json!({"keys": []}));
+    assert_eq!(
+        server.post("/api/hull/keys", json!({})).await.code(),
+        "AdminKeyRequired",
+        "by TCP only with a key"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
