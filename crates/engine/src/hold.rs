@@ -109,6 +109,11 @@ impl Holds {
         state.sweeping.clone()
     }
 
+    /// All of the undo is to be looked at once more.
+    pub(crate) fn sweep_again(&self) {
+        self.state.lock().sweep = true;
+    }
+
     /// One batch was swept; `next` is where to go on.
     pub(crate) fn swept(&self, next: Option<Vec<u8>>) {
         self.state.lock().sweeping = next;

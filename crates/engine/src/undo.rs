@@ -164,6 +164,14 @@ impl Inner {
         if !self.holds.is_sweep_wanted() {
             return Ok(false);
         }
+        let swept = self.sweep_batch();
+        if swept.is_err() {
+            self.holds.sweep_again();
+        }
+        swept
+    }
+
+    fn sweep_batch(&self) -> Result<bool, StorageError> {
         // One thread writes, and no checkpoint relies on an entry meanwhile.
         let _checkpoints = self.checkpoints.lock();
         let from = self.holds.sweep_from().unwrap_or_else(|| storage_key(Keyspace::UNDO, b""));
@@ -179,9 +187,9 @@ impl Inner {
         if !batch.is_empty() {
             self.write(batch, true)?;
         }
-        let more = next.is_some();
         self.holds.swept(next);
-        Ok(more)
+        // A hold may have ended since this pass began.
+        Ok(self.holds.is_sweep_wanted())
     }
 
     /// A batch's worth of the keys of a range, to be removed, whether or not their values can be read.

@@ -14,8 +14,8 @@ use common::*;
 use hull_engine::log::MemoryLog;
 use hull_engine::storage::{Entry, Fault, FaultyStorage, MemoryStorage, SledOptions, SledStorage, Storage};
 use hull_engine::{
-    DirOptions, Document, Engine, HeldDocuments, HeldKeys, Hold, HoldError, ManualClock, Options, ReadAt,
-    Transaction, TxError,
+    DirOptions, Document, Engine, HeldDocuments, HeldKeys, Hold, HoldError, ImportMode, ImportOptions,
+    ImportRow, ImportTable, KeyRange, ManualClock, Options, Order, ReadAt, Transaction, TxError,
 };
 use hull_model::{Schema, define_table, v};
 use hull_value::{DocumentId, Timestamp, ValueRef};
@@ -82,6 +82,7 @@ struct World {
     /// Walks that came to their end, and those that were behind the newest commit by then.
     walked: u32,
     behind: u32,
+    replaced: u32,
 }
 
 const START: u64 = 1_700_000_000_000_000_000;
@@ -116,6 +117,7 @@ impl World {
             indexed: false,
             walked: 0,
             behind: 0,
+            replaced: 0,
         };
         world.states.push((world.engine.ordered(), State::default()));
         for _ in 0..8 {
@@ -171,6 +173,32 @@ impl World {
             table.insert(id, tx.get(id)?.unwrap());
         }
         Ok(())
+    }
+
+    /// Replaces a table by an import.
+    fn replace(&mut self) {
+        self.storage.heal();
+        let n = self.rng.random_range(0..2);
+        let table = ImportTable { name: TABLES[n].into(), number: None };
+        let options = ImportOptions { mode: ImportMode::Replace, ..ImportOptions::default() };
+        let mut import = self.engine.begin_import(options, &[table]).unwrap();
+        for number in 0..self.rng.random_range(1..6) {
+            let value = object(&[("k", f64::from(self.rng.random_range(0..50)).into()), ("pad", "i".into())]);
+            let rows = (0..100).map(|row| ImportRow { number: 100 * number + row, value: value.clone() });
+            import.push(TABLES[n], rows).unwrap();
+            if self.rng.random() {
+                let _ = self.engine.checkpoint_step();
+            }
+        }
+        let ts = import.finish().unwrap().ts;
+        let mut tx = self.engine.begin();
+        let mut scan = tx.scan(TABLES[n], "by_creation_time", &KeyRange::all(), Order::Asc).unwrap();
+        self.state[n].clear();
+        while let Some(document) = tx.next(&mut scan).unwrap() {
+            self.state[n].insert(document.id, document);
+        }
+        self.states.push((ts, self.state.clone()));
+        self.replaced += 1;
     }
 
     fn hold(&mut self) {
@@ -333,6 +361,11 @@ impl World {
                     self.reopen();
                 }
             }
+            76..78 => {
+                if self.rng.random_bool(0.4) {
+                    self.replace();
+                }
+            }
             _ => self.step_reader(),
         }
     }
@@ -356,14 +389,16 @@ fn seeds() -> u64 {
 
 #[test]
 fn a_held_snapshot_stays_as_it_was() {
-    let (mut walked, mut behind) = (0, 0);
+    let (mut walked, mut behind, mut replaced) = (0, 0, 0);
     for seed in 0..seeds() {
         let memory = Arc::new(MemoryStorage::new());
         let mut world = World::new(seed, memory.clone(), Some(memory));
         world.run(800);
         walked += world.walked;
         behind += world.behind;
+        replaced += world.replaced;
     }
+    assert!(replaced > 10, "{replaced} tables replaced");
     assert!(walked > 60 && behind > 30, "{walked} walks, {behind} behind the newest commit");
 }
 
