@@ -92,6 +92,47 @@ zip is the layout of Convex's snapshot exports, dir the same files in a folder. 
 folder; with one --table they are one file. The header of a CSV file names types, and nested fields are flattened to
 `address.street:string`; arrays are JSON. An existing file is never overwritten.")]
     Export(ExportCommand),
+    /// Put data in: a snapshot, or the rows of one table
+    #[command(after_help = "Examples:
+  hull import backup.zip
+  hull import backup.zip --replace-all -y
+  hull import users.jsonl --table users --append
+  hull import users.csv --table users --replace --skip-invalid refused.jsonl
+  hull import backup.zip --replace --dry-run
+
+Without a mode every table must be empty. --append adds, in batches that hold whatever happens later; --replace and
+--replace-all put the file in place of what is there, in one step: readers see all of the old or all of the new, and a
+bad row, a crash or Ctrl-C leaves the old. Ids, creation times and references survive.
+
+In a jsonl or json file a number is a float64 and {\"$integer\": …} an int64, as Convex reads them; in a snapshot 123 is
+an int64 and 123.0 a float64. In a CSV file a cell is a number where it can be read as one, unless the header names a
+type, as that of `hull export --format csv` does.")]
+    Import(ImportCommand),
+    /// Write a backup into a folder, and keep the log from there on
+    #[command(after_help = "Examples:
+  hull backup /var/backups/hull --data-dir ./hull-data
+  hull backup /var/backups/hull --url https://db.example.com --admin-key 'ops|…'
+
+The file is checksummed, sorted and read back before it counts. With it and the log, `hull rebuild` brings back
+everything that was acknowledged; with it alone, `hull restore` brings back the moment of the backup.")]
+    Backup(BackupCommand),
+    /// Make a new data directory from a backup
+    #[command(after_help = "Example:
+  hull restore /var/backups/hull --data-dir ./restored")]
+    Restore(RestoreCommand),
+    /// Make the store of a data directory anew: from a backup and the log, or to give space back
+    #[command(after_help = "Examples:
+  hull rebuild --data-dir ./hull-data --backup /var/backups/hull
+  hull rebuild --data-dir ./hull-data --compact
+
+No server may run on the directory. The log is never changed, and the old store is moved aside. Without a backup the log
+must reach back to the beginning, or the old store be whole; else it says what can't be recovered.")]
+    Rebuild(RebuildCommand),
+    /// Check everything that is stored: checksums, indexes against documents, documents against the schema
+    #[command(after_help = "Examples:
+  hull verify --data-dir ./hull-data
+  hull verify --rebuild-indexes")]
+    Verify(VerifyCommand),
     /// Create, list or revoke admin keys
     #[command(after_help = "Examples:
   hull keys create --name ops --data-dir ./hull-data
@@ -169,6 +210,86 @@ pub(crate) enum ExportFormat {
     #[value(alias = "jsonLines")]
     Jsonl,
     /// CSV, a file for each table
+    Csv,
+}
+
+/// `backup …`
+#[derive(Debug, Args)]
+pub(crate) struct BackupCommand {
+    /// The folder that gets the file
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+}
+
+/// `restore …`
+#[derive(Debug, Args)]
+pub(crate) struct RestoreCommand {
+    /// A backup, or a folder whose newest backup is meant
+    pub(crate) backup: PathBuf,
+}
+
+/// `rebuild …`
+#[derive(Debug, Args)]
+pub(crate) struct RebuildCommand {
+    /// A backup, or a folder whose newest backup is meant
+    #[arg(long, value_name = "PATH")]
+    pub(crate) backup: Option<PathBuf>,
+    /// Only from the directory's own store, which must be whole: it takes no more space than its data needs
+    #[arg(long, conflicts_with = "backup")]
+    pub(crate) compact: bool,
+}
+
+/// `verify …`
+#[derive(Debug, Args)]
+pub(crate) struct VerifyCommand {
+    /// Make the indexes that are wrong anew, and verify again
+    #[arg(long)]
+    pub(crate) rebuild_indexes: bool,
+}
+
+/// `import …`
+#[derive(Debug, Args)]
+pub(crate) struct ImportCommand {
+    /// A snapshot (zip, or its files in a folder), or rows of one table (jsonl, json, csv)
+    pub(crate) file: PathBuf,
+    /// The table that the rows are for; of a snapshot, the one table that is imported
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) table: Option<String>,
+    /// What the file is; its name says so unless given
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<ImportFormat>,
+    /// Add to what is there
+    #[arg(long, conflicts_with_all = ["replace", "replace_all"])]
+    pub(crate) append: bool,
+    /// Put the tables of the file in place of those that are there
+    #[arg(long, conflicts_with = "replace_all")]
+    pub(crate) replace: bool,
+    /// The same, and empty or delete all other tables
+    #[arg(long)]
+    pub(crate) replace_all: bool,
+    /// Check everything and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Leave out rows that are refused, and write them to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) skip_invalid: Option<PathBuf>,
+}
+
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ImportFormat {
+    /// A snapshot
+    Zip,
+    /// One object a line
+    #[value(alias = "jsonLines")]
+    Jsonl,
+    /// An array of objects, at most 16 MiB
+    #[value(alias = "jsonArray")]
+    Json,
+    /// Comma-separated values with a header
     Csv,
 }
 

@@ -29,6 +29,14 @@ pub(crate) enum Failure {
     /// Nobody said where the data is.
     #[error("{0}")]
     Usage(String),
+    /// The data directory is not as it should be.
+    #[error("{message}")]
+    Data {
+        /// The stable code.
+        code: &'static str,
+        /// What is wrong.
+        message: String,
+    },
     /// A file is not what it should be.
     #[error("{message}")]
     Input {
@@ -51,9 +59,11 @@ pub(crate) enum Failure {
     /// A query can't be watched.
     #[error(transparent)]
     Watch(#[from] WatchError),
+    /// Something is wrong with the data.
+    #[error("{0}")]
+    Found(String),
     /// Nobody confirmed.
     #[error("{0}")]
-    #[allow(dead_code, reason = "imports are confirmed")]
     Declined(String),
     /// SIGINT or SIGTERM.
     #[error("interrupted")]
@@ -77,10 +87,12 @@ impl Failure {
             Failure::Client(error) => error.code(),
             Failure::Directory(error) => error.code(),
             Failure::Usage(_) => "Usage",
+            Failure::Data { code, .. } => code,
             Failure::Input { code, .. } => code,
             Failure::Io { .. } => "FileError",
             Failure::Function(_) => "FunctionError",
             Failure::Watch(_) => "WatchFailed",
+            Failure::Found(_) => "DataDamaged",
             Failure::Declined(_) => "NotConfirmed",
             Failure::Interrupted => "Interrupted",
         }
@@ -90,9 +102,10 @@ impl Failure {
         match self {
             Failure::Client(ClientError::Connect { .. } | ClientError::Broken { .. }) => 3,
             Failure::Client(ClientError::Url(_)) | Failure::Usage(_) => 2,
-            Failure::Client(_) | Failure::Directory(_) | Failure::Watch(_) => 1,
+            Failure::Client(_) | Failure::Directory(_) | Failure::Data { .. } | Failure::Watch(_) => 1,
             Failure::Input { .. } | Failure::Io { .. } => 4,
             Failure::Declined(_) => 5,
+            Failure::Found(_) => 6,
             Failure::Function(_) => 7,
             Failure::Interrupted => 130,
         }

@@ -6,11 +6,10 @@
 mod args;
 mod commands;
 mod error;
-#[allow(dead_code, reason = "reading comes with the import")]
 mod formats;
+mod import;
 mod output;
 mod progress;
-#[allow(dead_code)]
 mod target;
 mod tls;
 

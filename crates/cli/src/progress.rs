@@ -30,6 +30,11 @@ impl Progress {
         Progress { bar, done, part: None }
     }
 
+    /// The same for something whose end is not known.
+    pub(crate) fn bytes(done: &'static str) -> Progress {
+        Progress::new(done, None)
+    }
+
     /// From now on a part of this name is counted.
     pub(crate) fn begin(&mut self, part: &str) {
         self.end_part();

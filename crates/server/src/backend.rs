@@ -23,6 +23,7 @@ use hull_value::{Packed, Timestamp, ValueRef};
 use tokio::sync::mpsc;
 
 use crate::admin::{AdminError, KeyStore};
+use crate::backups::Backups;
 use crate::connection::instant;
 use crate::data::{self, Opener};
 use crate::http::{ApiError, Credentials, without_type};
@@ -113,6 +114,7 @@ pub(crate) struct Backend {
     runner: Runner,
     live: LiveQueries,
     keys: KeyStore,
+    backups: Arc<Backups>,
     imports: Arc<Imports>,
     directory: PathBuf,
     started: Moment,
@@ -154,6 +156,7 @@ impl Backend {
         Ok(Arc::new(Backend {
             keys: KeyStore::new(engine.clone())?,
             imports: Arc::default(),
+            backups: Arc::default(),
             engine,
             runner,
             live,
@@ -178,6 +181,11 @@ impl Backend {
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// The backups that clients are fetching.
+    pub(crate) fn backups(&self) -> &Arc<Backups> {
+        &self.backups
     }
 
     pub(crate) fn keys(&self) -> &KeyStore {
@@ -385,6 +393,7 @@ impl Backend {
 
     /// Makes everything durable and lets go of the directory; blocks.
     pub(crate) fn shutdown(&self) {
+        self.backups.clear();
         self.engine.shutdown();
     }
 }

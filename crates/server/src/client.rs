@@ -63,7 +63,7 @@ pub enum ClientError {
         /// The HTTP status.
         status: u16,
         /// All it said, where that was JSON.
-        answer: Value,
+        answer: Box<Value>,
         /// The stable code.
         code: String,
         /// The sentence.
@@ -191,7 +191,7 @@ impl AdminClient {
         let part = |name: &str, otherwise: String| said[name].as_str().map_or(otherwise, str::to_owned);
         Err(ClientError::Refused {
             status,
-            answer: said.clone(),
+            answer: Box::new(said.clone()),
             code: part("code", format!("Http{status}")),
             message: part("message", format!("{} answered with status {status}.", self.name)),
         })
@@ -339,7 +339,7 @@ impl LineReader {
                 status: 200,
                 code: said[1].as_str().unwrap_or_default().to_owned(),
                 message: said[2].as_str().unwrap_or_default().to_owned(),
-                answer: said,
+                answer: Box::new(said),
             }),
             Some(word) => Ok((word.to_owned(), said)),
             None => Err(self.unexpected("a line has no word")),

@@ -12,6 +12,7 @@
 
 mod admin;
 mod backend;
+mod backups;
 mod client;
 mod connection;
 mod control;
@@ -40,6 +41,14 @@ mod time;
 mod upgrade;
 mod watch;
 mod wire;
+
+/// Work on a data directory that no server holds, and on backup files.
+pub mod offline {
+    pub use hull_engine::{
+        BackupError, BackupInfo, RebuildError, RebuildProgress, RebuildSource, Rebuilt, compact, rebuild,
+        restore, verify_backup,
+    };
+}
 
 pub use admin::AdminError;
 pub use backend::StartError;

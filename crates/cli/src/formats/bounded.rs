@@ -4,8 +4,8 @@ use std::io::{self, BufRead, Read, Seek, SeekFrom};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The longest line, record or text of a row: more than the JSON of the largest document (1 MiB) can need.
-pub(crate) const MAX_ROW_BYTES: usize = 8 << 20;
+use hull_value::MAX_ROW_BYTES;
+
 /// What may be decompressed from anything.
 const FREE: u64 = 100 << 20;
 /// What may be decompressed from each compressed byte. Documents compress 5 to 50 times; bombs a thousand times.
@@ -33,22 +33,28 @@ pub(crate) fn too_long() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("a row is longer than {MAX_ROW_BYTES} bytes"))
 }
 
-/// Decompressed bytes, as long as they are not far more than was compressed.
+/// Decompressed bytes, as long as they are not far more than was compressed, and as many as was said.
 pub(crate) struct Inflated<R> {
     inner: R,
     left: u64,
+    missing: Option<u64>,
 }
 
 impl<R> Inflated<R> {
-    /// What comes out of `compressed` bytes.
-    pub(crate) fn new(inner: R, compressed: u64) -> Inflated<R> {
-        Inflated { inner, left: compressed.saturating_mul(MOST_RATIO).max(FREE) }
+    /// What comes out of `compressed` bytes, which should be `size` bytes.
+    pub(crate) fn new(inner: R, compressed: u64, size: u64) -> Inflated<R> {
+        Inflated { inner, left: compressed.saturating_mul(MOST_RATIO).max(FREE), missing: Some(size) }
     }
 }
 
 impl<R: Read> Read for Inflated<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(into)?;
+        self.missing = self.missing.and_then(|missing| missing.checked_sub(count as u64));
+        if self.missing.is_none() || (count == 0 && !into.is_empty() && self.missing != Some(0)) {
+            let why = "it is damaged: the archive's directory gives it another size";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
         self.left = self.left.checked_sub(count as u64).ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::InvalidData,
@@ -133,10 +139,14 @@ mod tests {
 
     #[test]
     fn what_grows_too_much_is_refused() {
-        let mut reader = Inflated::new(io::repeat(0), 1000);
+        let mut reader = Inflated::new(io::repeat(0), 1000, u64::MAX);
         assert!(io::copy(&mut reader, &mut io::sink()).is_err());
-        let mut reader = Inflated::new(io::repeat(0).take(FREE), 1);
+        let mut reader = Inflated::new(io::repeat(0).take(FREE), 1, FREE);
         assert_eq!(io::copy(&mut reader, &mut io::sink()).unwrap(), FREE);
+        for size in [9, 11] {
+            let mut reader = Inflated::new(io::repeat(0).take(10), 10, size);
+            assert!(io::copy(&mut reader, &mut io::sink()).is_err());
+        }
     }
 
     #[test]

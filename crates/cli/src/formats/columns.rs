@@ -47,7 +47,10 @@ impl Survey {
     /// The columns, in order.
     pub(crate) fn columns(self) -> Columns {
         let nested = self.flat.len() <= MAX_FLAT;
-        let columns = if nested { self.flat } else { self.whole };
+        let mut columns = if nested { self.flat } else { self.whole };
+        // A table without documents has these all the same.
+        columns.insert((0, "_id".to_owned(), Kind::String));
+        columns.insert((1, "_creationTime".to_owned(), Kind::Float64));
         Columns { nested, at: columns.into_iter().enumerate().map(|(at, column)| (column, at)).collect() }
     }
 }
@@ -209,6 +212,6 @@ mod tests {
             let inner = Value::object([(format!("k{n}"), Value::Int64(1))]);
             survey.see(&Packed::encode(&Value::object([("record", inner)])).unwrap()).unwrap();
         }
-        assert_eq!(survey.columns().header(), ["record:json"]);
+        assert_eq!(survey.columns().header(), ["_id:string", "_creationTime:float64", "record:json"]);
     }
 }

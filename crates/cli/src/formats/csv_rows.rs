@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
-use hull_value::{Packed, Value};
+use hull_value::{MAX_ROW_BYTES, Packed, Value};
 
-use super::bounded::{Budget, MAX_ROW_BYTES, Meter};
+use super::bounded::{Budget, Meter};
 use super::cells::{self, plain_number};
 use super::columns::{Header, insert, parse_header};
 use super::rows::{BadFile, BadRow};

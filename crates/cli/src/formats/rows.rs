@@ -1,25 +1,6 @@
-//! The rows of a table in a file: what one is, and what is wrong with it.
+//! The rows of a table in a file, and what can be wrong with them.
 
-use hull_value::{JsonError, Packed};
-
-/// How numbers of a row are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RowForm {
-    /// As an export has them: `123` is an int64, `123.0` a float64.
-    Export,
-    /// As clients have them: every number is a float64, an int64 is `{"$integer": …}`.
-    Wire,
-}
-
-impl RowForm {
-    /// Its name in a request.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            RowForm::Export => "export",
-            RowForm::Wire => "wire",
-        }
-    }
-}
+use hull_value::{RowError, RowForm};
 
 /// A row that can't be a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +15,12 @@ impl BadRow {
     /// A row that is wrong in this way.
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> BadRow {
         BadRow { code, message: message.into() }
+    }
+}
+
+impl From<RowError> for BadRow {
+    fn from(error: RowError) -> BadRow {
+        BadRow { code: error.code(), message: error.to_string() }
     }
 }
 
@@ -53,45 +40,15 @@ impl BadFile {
     }
 }
 
-/// Reads a row that is a line of JSON.
-pub(crate) fn parse(line: &[u8], form: RowForm) -> Result<Packed, BadRow> {
-    let text =
-        std::str::from_utf8(line).map_err(|_| BadRow::new("JsonInvalidRow", "the line is not UTF-8"))?;
-    let read = match form {
-        RowForm::Export => Packed::from_export_json(text),
-        RowForm::Wire => Packed::from_json(text),
-    };
-    match read {
-        Ok(value) if value.as_object().is_some() => Ok(value),
-        Ok(value) => {
-            Err(BadRow::new("NotAnObject", format!("a document is an object, not {}", value.as_ref().kind())))
-        }
-        Err(error @ JsonError::Syntax(_)) => Err(BadRow::new("JsonInvalidRow", error.to_string())),
-        Err(error) => Err(BadRow::new("InvalidConvexValue", error.to_string())),
+/// The name of a form in a request.
+pub(crate) fn form_name(form: RowForm) -> &'static str {
+    match form {
+        RowForm::Export => "export",
+        RowForm::Wire => "wire",
     }
 }
 
 /// Whether there is nothing on a line.
 pub(crate) fn is_blank(line: &[u8]) -> bool {
     line.iter().all(u8::is_ascii_whitespace)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_are_objects_in_their_form() {
-        let code = |line: &str, form| parse(line.as_bytes(), form).unwrap_err().code;
-        let export = |line: &str| parse(line.as_bytes(), RowForm::Export).unwrap().to_export_json();
-        let wire = |line: &str| parse(line.as_bytes(), RowForm::Wire).unwrap().to_export_json();
-        assert_eq!(export(r#"{"a": 1, "b": 1.0}"#), r#"{"a":1,"b":1.0}"#);
-        assert_eq!(wire(r#"{"a": 1, "b": {"$integer": "AQAAAAAAAAA="}}"#), r#"{"a":1.0,"b":1}"#);
-        assert_eq!(code("{", RowForm::Wire), "JsonInvalidRow");
-        assert_eq!(code("[]", RowForm::Wire), "NotAnObject");
-        assert_eq!(code(r#"{"a":{"$integer":"x"}}"#, RowForm::Export), "InvalidConvexValue");
-        assert_eq!(code(r#"{"$a":1}"#, RowForm::Export), "InvalidConvexValue");
-        assert_eq!(parse(b"\"\xff\"", RowForm::Wire).unwrap_err().code, "JsonInvalidRow");
-        assert!(is_blank(b" \t\r") && !is_blank(b"{}"));
-    }
 }

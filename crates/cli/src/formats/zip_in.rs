@@ -9,12 +9,12 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use hull_value::ValueRef;
+use hull_value::{RowForm, ValueRef, parse_row};
 use zip::ZipArchive;
 use zip::read::ZipFile;
 
 use super::bounded::{Budget, Inflated, read_line};
-use super::rows::{BadFile, RowForm, is_blank, parse};
+use super::rows::{BadFile, is_blank};
 
 /// What a ZIP's directory may take: about 80,000 files.
 const MAX_DIRECTORY: u64 = 8 << 20;
@@ -154,8 +154,8 @@ impl Zip {
         let name = self.name(at)?;
         let file = self.archive.by_index(at);
         let file = file.map_err(|error| BadFile::new("InvalidZip", format!("{name}: {error}")))?;
-        let compressed = file.compressed_size();
-        Ok(BufReader::with_capacity(64 << 10, Inflated::<ZipFile<'_, _>>::new(file, compressed)))
+        let (compressed, size) = (file.compressed_size(), file.size());
+        Ok(BufReader::with_capacity(64 << 10, Inflated::<ZipFile<'_, _>>::new(file, compressed, size)))
     }
 }
 
@@ -178,7 +178,7 @@ pub(crate) fn read_tables(mut file: impl BufRead) -> Result<BTreeMap<String, u32
         if is_blank(&line) {
             continue;
         }
-        let value = parse(&line, RowForm::Export).map_err(|error| bad(row, &error.message))?;
+        let value = parse_row(&line, RowForm::Export).map_err(|error| bad(row, &error.to_string()))?;
         let object = value.as_object();
         let name = object.and_then(|object| object.get("name")?.as_str());
         let number = object.and_then(|object| match object.get("id")? {

@@ -8,20 +8,16 @@
 
 use axum::extract::RawQuery;
 use axum::response::Response;
-use hull_engine::{BY_CREATION_TIME, Order};
-use hull_model::KeyRange;
+use hull_engine::HoldError;
 use hull_value::{JsonForm, write_json};
 use serde_json::json;
 
 use super::Admin;
 use super::lines::{Lines, Stop, respond};
-use super::tables::{begin, check_table};
+use super::tables::check_table;
 use crate::backend::Backend;
 use crate::http::error::ApiError;
 use crate::state::Shared;
-
-/// How many documents go by between two looks at whether the server stops.
-const LOOK_EVERY: u64 = 1024;
 
 /// `GET /api/hull/export?table=…&table=…&form=export|wire`: all tables unless some are named.
 pub(super) async fn export(admin: Admin, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
@@ -57,23 +53,34 @@ fn write(
     form: JsonForm,
     lines: &mut Lines,
 ) -> Result<serde_json::Value, Stop> {
-    let mut transaction = begin(backend)?;
+    let hold = backend.engine().hold()?;
     let mut documents = 0u64;
-    let mapping = transaction.table_mapping();
-    let numbers: Vec<_> = tables.iter().filter_map(|name| Some((name, mapping.number_of(name)?.0))).collect();
+    let mut held = hold.tables();
+    held.retain(|table| tables.contains(&table.name));
+    let numbers: Vec<_> = held.iter().map(|table| (&table.name, table.number.0)).collect();
     lines.line(|text| text.push_str(&json!(["tables", numbers]).to_string()))?;
-    for table in tables {
-        // A table that came after the snapshot is not in it.
-        let Some(number) = transaction.table_mapping().number_of(table) else { continue };
-        lines.line(|text| text.push_str(&json!(["table", table, number.0]).to_string()))?;
-        let mut scan = transaction.scan(table, BY_CREATION_TIME, &KeyRange::all(), Order::Asc)?;
-        while let Some(document) = transaction.next(&mut scan)? {
-            lines.line(|text| write_json(document.value.as_ref(), form, text))?;
-            documents += 1;
-            if documents.is_multiple_of(LOOK_EVERY) && shared.is_stopping() {
+    for table in &held {
+        lines.line(|text| text.push_str(&json!(["table", table.name, table.number.0]).to_string()))?;
+        let mut chunks = hold.documents(&table.name)?;
+        loop {
+            let chunk = chunks.next_chunk()?;
+            if chunk.is_empty() {
+                break;
+            }
+            if shared.is_stopping() {
                 return Err(ApiError::stopping().into());
+            }
+            for document in chunk {
+                lines.line(|text| write_json(document.value.as_ref(), form, text))?;
+                documents += 1;
             }
         }
     }
     Ok(json!({ "documents": documents }))
+}
+
+impl From<HoldError> for ApiError {
+    fn from(error: HoldError) -> ApiError {
+        ApiError::unavailable(error.code(), error.to_string())
+    }
 }

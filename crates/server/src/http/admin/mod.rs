@@ -4,17 +4,19 @@
 //! stream of lines ends with a line that says so (`["end", …]` or `["error", code, message]`): one that ends without
 //! it was cut off.
 
+mod backup;
 mod data;
 mod export;
 mod keys;
 mod lines;
 mod tables;
+mod verify;
 
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
@@ -32,6 +34,11 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/api/hull/tables/{table}/documents", get(data::page))
         .route("/api/hull/documents/{id}", get(data::document))
         .route("/api/hull/export", get(export::export))
+        .route("/api/hull/verify", get(verify::verify))
+        .route("/api/hull/indexes/{table}/{index}/rebuild", post(verify::rebuild))
+        .route("/api/hull/backup", post(backup::begin))
+        .route("/api/hull/backup/{id}", get(backup::fetch).delete(backup::cancel))
+        .route("/api/hull/backup/{id}/finish", post(backup::finish))
         .route("/api/hull/keys", get(keys::list).post(keys::create))
         .route("/api/hull/keys/{name}", axum::routing::delete(keys::revoke))
 }
