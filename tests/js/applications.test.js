@@ -1,11 +1,15 @@
-// The learning management system, the scenarios and the skills, through the official ConvexHttpClient.
+// Every function of the five applications, through the official ConvexHttpClient; and a live query of each application,
+// through the official ConvexClient. What the server has and nobody called is an error.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { ConvexHttpClient } from "convex/browser";
+import { ConvexClient, ConvexHttpClient } from "convex/browser";
 import { ConvexError } from "convex/values";
-import { Server, within } from "./support/server.js";
+import { extrovertly } from "./applications/extrovertly.js";
+import { practiceZone } from "./applications/practice-zone.js";
+import { eventually, Server, within } from "./support/server.js";
 
 let server, client, admin;
+const called = new Set();
 
 before(async () => {
   server = await Server.start("academy");
@@ -15,11 +19,19 @@ before(async () => {
 
 after(() => server?.stop());
 
-const query = (path, args = {}) => within(client.query(path, args), path);
-const mutation = (path, args = {}) => within(client.mutation(path, args), path);
+function query(path, args = {}) {
+  called.add(path);
+  return within(client.query(path, args), path);
+}
+
+function mutation(path, args = {}) {
+  called.add(path);
+  return within(client.mutation(path, args), path);
+}
 
 /** Calls an internal function, which only an admin may. */
 async function internal(path, args) {
+  called.add(path);
   const answer = await fetch(`${server.url}/api/mutation`, {
     method: "POST",
     headers: { "Content-Type": "application/json", Authorization: `Convex ${admin}` },
@@ -38,6 +50,9 @@ const refused = (code) => (error) => {
 
 const createUser = (name) =>
   mutation("users:createUser", { email: `${name}@example.com`, username: name, firstName: name });
+
+extrovertly({ query, mutation, refused });
+practiceZone({ query, mutation, refused, createUser });
 
 test("videos: the library and its background job", async () => {
   const video = { youtubeVideoId: "dQw4w9WgXcQ", title: "A video", url: "https://youtu.be/dQw4w9WgXcQ", durationInSeconds: 212 };
@@ -225,4 +240,40 @@ test("skills: milestones and practice keep count", async () => {
   assert.equal(await query("milestoneProgress:get", { id: progress }), null);
   assert.deepEqual(await query("practiceActivities:listByMilestoneProgress", { milestoneProgressId: progress }), []);
   assert.ok(!("skill_deconstruction_id" in (await query("roadmaps:get", { id: roadmap }))));
+});
+
+test("a live query of each application shows what is written", async () => {
+  const socket = new ConvexClient(server.url);
+  const creations = {
+    "missions:list": () => mutation("missions:create", { title: "Live", description: "d", difficulty: "beginner", category: "c", points: 1, isActive: true }),
+    "practiceTracks:list": () => mutation("practiceTracks:create", { slug: "live", title: "t", description: "d", level: 1, order: 1, tags: [], status: "live" }),
+    "scenarios:list": () => mutation("scenarios:create", {
+      title: "Live", description: "d", role: "r", difficulty: "easy", instructions: "i", context: "c", visibility: "public", isActive: true, createdAt: 1, updatedAt: 1,
+    }),
+    "skillDeconstructions:list": () => mutation("skillDeconstructions:create", {
+      userQuery: "q", skillName: "Live", skillType: "physical", deconstructionData: { levels: [], totalEstimatedTime: 1, difficulty: "beginner" },
+    }),
+    "courses:list": () => mutation("courses:createCourse", { name: "Live" }),
+  };
+  try {
+    for (const [path, create] of Object.entries(creations)) {
+      let shown;
+      const stop = socket.onUpdate(path, {}, (rows) => (shown = rows.map((row) => row._id)));
+      await eventually(() => shown, `the first result of ${path}`);
+      const before = shown;
+      const id = await create();
+      await eventually(() => shown.length === before.length + 1 && shown.includes(id), `the new row of ${path}`);
+      stop();
+    }
+  } finally {
+    await socket.close();
+  }
+});
+
+test("each function of the server was called", async () => {
+  const answer = await fetch(`${server.url}/api/hull/functions`, { headers: { Authorization: `Convex ${admin}` } });
+  const { functions } = await answer.json();
+  assert.ok(functions.length > 100, `${functions.length} functions`);
+  assert.deepEqual(functions.filter(({ path }) => !called.has(path)).map(({ path }) => path), []);
+  assert.deepEqual(functions.filter(({ doc }) => doc === "").map(({ path }) => path), [], "each says what it does");
 });

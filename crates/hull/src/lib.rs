@@ -43,7 +43,8 @@ pub use hull_functions::__private;
 
 #[cfg(feature = "server")]
 pub use hull_server::{
-    self as server, ByteSize, Caller, Durability, Page, Serve, ServeError, Server, Settings, main, serve,
+    self as server, ByteSize, Durability, Page, Sample, SampleSize, Serve, ServeError, Server, Settings,
+    main, serve,
 };
 
 /// The README's example compiles as it stands there.

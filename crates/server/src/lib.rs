@@ -57,9 +57,9 @@ pub use client::{
 };
 pub use local::Local;
 pub use page::Page;
-pub use sample::{Caller, SampleError};
+pub use sample::{Sample, SampleError};
 pub use serve::{Serve, main, serve};
 pub use server::{ServeError, Server};
-pub use settings::{ByteSize, ByteSizeError, Durability, Settings};
+pub use settings::{ByteSize, ByteSizeError, Durability, SampleSize, Settings};
 pub use time::utc;
 pub use watch::{WatchError, watch};

@@ -8,17 +8,17 @@ use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
 use hull_engine::{Engine, OpenError};
 use hull_functions::App;
+use hull_model::TableMapping;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::client::AdminClient;
 use crate::data::{self, Opener};
 use crate::page::Page;
-use crate::sample::{Caller, Loader};
+use crate::sample::{Maker, Sample};
 use crate::server::{ServeError, Server};
-use crate::settings::{Command, CommandLine, Settings};
+use crate::settings::{Command, CommandLine, SampleSize, Settings};
 use crate::terminal::say;
 use crate::{keys_command, logs, watch};
 
@@ -36,7 +36,7 @@ use crate::{keys_command, logs, watch};
 pub struct Serve {
     pub(crate) app: App,
     pub(crate) page: Page,
-    pub(crate) sample: Option<Loader>,
+    pub(crate) sample: Option<Maker>,
     pub(crate) opener: Opener,
 }
 
@@ -64,13 +64,13 @@ impl Serve {
         self
     }
 
-    /// Fills a new data directory with sample data, unless `--no-sample` is given.
-    pub fn sample<F, Fut>(mut self, load: F) -> Serve
-    where
-        F: FnOnce(Caller) -> Fut + Send + 'static,
-        Fut: Future<Output = hull_functions::Result<()>> + Send + 'static,
-    {
-        self.sample = Some(Loader::new(load));
+    /// Fills a new data directory with sample data of the size that `--sample` asks for, unless `--no-sample` is given.
+    /// `make` gets the size and the public numbers of the tables, which the ids of its rows carry.
+    pub fn sample(
+        mut self,
+        make: impl FnOnce(SampleSize, &dyn TableMapping) -> Sample + Send + 'static,
+    ) -> Serve {
+        self.sample = Some(Box::new(make));
         self
     }
 
@@ -144,7 +144,8 @@ impl IntoFuture for Serve {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            match self.obey(CommandLine::parse()).await {
+            let line = CommandLine::of_process(self.sample.is_some());
+            match self.obey(line).await {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => fail(&*error),
             }

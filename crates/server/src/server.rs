@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use crate::backend::{Backend, StartError};
 use crate::control::ControlSocket;
 use crate::data::Opener;
-use crate::sample::Loader;
+use crate::sample::{self, Maker, Wanted};
 use crate::serve::{Serve, serve};
 use crate::settings::Settings;
 use crate::state::Shared;
@@ -217,16 +217,18 @@ struct Prepared {
 async fn prepare(
     shared: Arc<Shared>,
     app: App,
-    sample: Option<Loader>,
+    sample: Option<Maker>,
     opener: Opener,
     settings: Settings,
 ) -> Result<Prepared, ServeError> {
-    let no_sample = settings.no_sample;
+    let wanted = Wanted { none: settings.no_sample, size: settings.sample };
     let runtime = tokio::runtime::Handle::current();
     let backend =
         tokio::task::spawn_blocking(move || Backend::open(app, opener, &settings, runtime)).await??;
-    if let Some(loader) = sample {
-        loader.fill(&backend, no_sample).await.map_err(StartError::from)?;
+    if let Some(maker) = sample {
+        let (backend, stop) = (Arc::clone(&backend), shared.stopping());
+        let filling = tokio::task::spawn_blocking(move || sample::fill(&backend, maker, wanted, &stop));
+        filling.await?.map_err(StartError::from)?;
     }
     // Queries read what is durable: the tables and indexes must be.
     let prepared = backend.engine().ordered();

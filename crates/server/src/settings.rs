@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 /// The command line of a server binary.
 #[derive(Debug, Parser)]
@@ -120,6 +121,30 @@ pub struct Settings {
     /// Leave a new data directory empty instead of filling it with sample data
     #[arg(long, env = "HULL_NO_SAMPLE", value_parser = clap::builder::FalseyValueParser::new())]
     pub no_sample: bool,
+    /// How much sample data a new data directory gets: about 2 thousand, 100 thousand or 1 million documents
+    /// [default: small]
+    #[arg(long, env = "HULL_SAMPLE", value_name = "small|medium|large", hide_possible_values = true)]
+    pub sample: Option<SampleSize>,
+}
+
+impl CommandLine {
+    /// Reads the process's arguments; ends the process when they are wrong, or ask for help. The settings of sample data
+    /// are for applications that have some.
+    pub(crate) fn of_process(has_sample: bool) -> CommandLine {
+        let mut command = CommandLine::command();
+        if !has_sample {
+            command =
+                command.mut_arg("sample", |arg| arg.hide(true)).mut_arg("no_sample", |arg| arg.hide(true));
+        }
+        let line =
+            CommandLine::from_arg_matches(&command.get_matches_mut()).unwrap_or_else(|error| error.exit());
+        if line.settings.sample.is_some() && !has_sample {
+            let error =
+                command.error(ErrorKind::UnknownArgument, "--sample: this application has no sample data");
+            error.exit();
+        }
+        line
+    }
 }
 
 impl Default for Settings {
@@ -131,6 +156,7 @@ impl Default for Settings {
             memory_budget: ByteSize(1 << 30),
             durability: Durability::Strict,
             no_sample: false,
+            sample: None,
         }
     }
 }
@@ -142,6 +168,28 @@ pub enum Durability {
     Strict,
     /// With the operating system, and synced at least every 50 ms.
     Relaxed,
+}
+
+/// How much sample data there is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum SampleSize {
+    /// About 2,000 documents.
+    #[default]
+    Small,
+    /// About 100,000 documents.
+    Medium,
+    /// About 1,000,000 documents.
+    Large,
+}
+
+impl fmt::Display for SampleSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SampleSize::Small => "small",
+            SampleSize::Medium => "medium",
+            SampleSize::Large => "large",
+        })
+    }
 }
 
 /// A number of bytes, written `512MiB`, `4GiB`, `64KiB`, `1TiB` or plain.
@@ -209,7 +257,6 @@ impl fmt::Display for ByteSize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -234,11 +281,15 @@ mod tests {
             "--durability",
             "relaxed",
             "--no-sample",
+            "--sample",
+            "large",
         ]);
         assert_eq!(line.settings.port, 0);
         assert_eq!(line.settings.memory_budget, ByteSize(512 << 20));
         assert_eq!(line.settings.durability, Durability::Relaxed);
         assert!(line.settings.no_sample);
+        assert_eq!(line.settings.sample, Some(SampleSize::Large));
+        assert!(CommandLine::try_parse_from(["server", "--sample", "huge"]).is_err());
         let line = CommandLine::parse_from(["server", "keys", "create", "--data-dir", "/x"]);
         assert!(matches!(line.command, Some(Command::Keys(_))));
         let line = CommandLine::parse_from(["server", "watch", "a:b", "{}", "--url", "http://h"]);

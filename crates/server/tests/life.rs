@@ -9,22 +9,35 @@ use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::mpsc::{Receiver, channel};
 
 use common::{Running, app, settings};
-use hull_server::{Caller, Server, Settings, serve};
-use hull_value::Value;
+use hull_model::TableMapping;
+use hull_server::{Sample, SampleSize, Server, Settings, serve};
+use hull_value::{DocumentId, InternalId, Packed, Value};
 use serde_json::json;
-use tokio::sync::oneshot;
 
-async fn load(caller: Caller, release: Option<oneshot::Receiver<()>>) -> hull_functions::Result<()> {
-    if let Some(release) = release {
-        release.await?;
-    }
-    let args = Value::Object(BTreeMap::from([
-        ("topic".to_owned(), Value::String("sample".to_owned())),
-        ("text".to_owned(), Value::String("x".to_owned())),
-    ]));
-    caller.mutation("notes:add", &args).await.map(|_| ())
+/// Notes, after the first of which it waits for a word, if there is one to come.
+fn sample(size: SampleSize, tables: &dyn TableMapping, release: Option<Receiver<()>>) -> Sample {
+    let about = match size {
+        SampleSize::Small => 1_200,
+        SampleSize::Medium | SampleSize::Large => 1_700,
+    };
+    let table = tables.number_of("notes").unwrap();
+    let rows = (0..about).map(move |n| {
+        if let (1, Some(release)) = (n, &release) {
+            release.recv().unwrap();
+        }
+        let id = DocumentId { table, internal: InternalId::new(n, 7) };
+        let note = Value::Object(BTreeMap::from([
+            ("_id".to_owned(), Value::String(id.to_string())),
+            ("_creationTime".to_owned(), Value::Float64(n as f64)),
+            ("topic".to_owned(), Value::String("sample".to_owned())),
+            ("text".to_owned(), Value::String(format!("note {n}"))),
+        ]));
+        ("notes", Packed::encode(&note).unwrap())
+    });
+    Sample { about, rows: Box::new(rows) }
 }
 
 async fn notes(server: &Running, topic: &str) -> usize {
@@ -35,8 +48,8 @@ async fn notes(server: &Running, topic: &str) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_says_that_it_starts_and_loads_its_sample_once() {
     let directory = tempfile::tempdir().unwrap();
-    let (release, released) = oneshot::channel();
-    let server = serve(app()).sample(|caller| load(caller, Some(released)));
+    let (release, released) = channel();
+    let server = serve(app()).sample(|size, tables| sample(size, tables, Some(released)));
     let server = server.start(settings(&directory)).await.unwrap();
     let mut server = Running { server, directory };
     let health = server.get("/health").await;
@@ -47,14 +60,77 @@ async fn a_server_says_that_it_starts_and_loads_its_sample_once() {
     release.send(()).unwrap();
     server.server.ready().await.unwrap();
     assert_eq!(server.get("/health").await.body, "ok");
-    assert_eq!(notes(&server, "sample").await, 1);
+    assert_eq!(notes(&server, "sample").await, 1_200);
 
+    // Another size changes nothing in a directory that has its data.
     let Running { server, directory } = server;
     server.stop().await.unwrap();
-    let server = serve(app()).sample(|caller| load(caller, None)).start(settings(&directory)).await.unwrap();
+    let again = Settings { sample: Some(SampleSize::Large), ..settings(&directory) };
+    let server = serve(app()).sample(|size, tables| sample(size, tables, None)).start(again).await.unwrap();
     let mut server = Running { server, directory };
     server.server.ready().await.unwrap();
-    assert_eq!(notes(&server, "sample").await, 1);
+    assert_eq!(notes(&server, "sample").await, 1_200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loading_that_was_interrupted_begins_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let (release, released) = channel();
+    let server = serve(app()).sample(|size, tables| sample(size, tables, Some(released)));
+    let server = server.start(settings(&directory)).await.unwrap();
+    // It is told to stop before the rows come.
+    let (stopped, ()) = tokio::join!(server.stop(), async { release.send(()).unwrap() });
+    stopped.unwrap();
+
+    let bad = |_: SampleSize, _: &dyn TableMapping| {
+        let bad = Packed::encode(&Value::Object(BTreeMap::from([("text".to_owned(), Value::Null)]))).unwrap();
+        Sample { about: 1, rows: Box::new(std::iter::once(("notes", bad))) }
+    };
+    let mut server = serve(app()).sample(bad).start(settings(&directory)).await.unwrap();
+    let error = server.ready().await.unwrap_err();
+    assert_eq!(error.code(), "SampleDataFailed");
+    assert!(error.to_string().contains("--no-sample"), "{error}");
+    drop(error);
+    server.stop().await.unwrap();
+
+    let medium = Settings { sample: Some(SampleSize::Medium), ..settings(&directory) };
+    let server = serve(app()).sample(|size, tables| sample(size, tables, None)).start(medium).await.unwrap();
+    let mut server = Running { server, directory };
+    server.server.ready().await.unwrap();
+    assert_eq!(notes(&server, "sample").await, 1_700);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_with_documents_gets_no_sample() {
+    let server = Running::start().await;
+    let add = json!({"path": "notes:add", "args": {"topic": "own", "text": "x"}});
+    assert_eq!(server.post("/api/mutation", add).await.json()["status"], "success");
+    let Running { server, directory } = server;
+    server.stop().await.unwrap();
+    let server = serve(app()).sample(|size, tables| sample(size, tables, None));
+    let mut server = server.start(settings(&directory)).await.unwrap();
+    server.ready().await.unwrap();
+    let server = Running { server, directory };
+    assert_eq!((notes(&server, "own").await, notes(&server, "sample").await), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admin_learns_which_functions_there_are() {
+    let mut server = Running::start().await;
+    assert_eq!(server.get("/api/hull/functions").await.code(), "AdminKeyRequired");
+    let key = server.admin_key().await;
+    let reply = server
+        .request("GET", "/api/hull/functions", &[("authorization", &format!("Convex {key}"))], b"")
+        .await
+        .json();
+    let found = |path: &str| {
+        let all = reply["functions"].as_array().unwrap();
+        let one = all.iter().find(|function| function["path"] == path).unwrap();
+        (one["kind"].as_str().unwrap().to_owned(), one["visibility"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(found("notes:list"), ("query".to_owned(), "public".to_owned()));
+    assert_eq!(found("notes:add"), ("mutation".to_owned(), "public".to_owned()));
+    assert_eq!(found("notes:hidden"), ("query".to_owned(), "internal".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,7 +138,8 @@ async fn a_directory_can_be_left_empty_for_good() {
     let directory = tempfile::tempdir().unwrap();
     for no_sample in [true, false] {
         let settings = Settings { no_sample, ..settings(&directory) };
-        let mut server = serve(app()).sample(|caller| load(caller, None)).start(settings).await.unwrap();
+        let mut server =
+            serve(app()).sample(|size, tables| sample(size, tables, None)).start(settings).await.unwrap();
         server.ready().await.unwrap();
         server.stop().await.unwrap();
     }

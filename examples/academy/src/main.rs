@@ -18,5 +18,5 @@ fn main() -> ExitCode {
             [("title", "What do you want to try?")],
         )
         .remove("missions:remove", "id", "{}");
-    serve(academy::app()).page(page).sample(academy::sample::load).run()
+    serve(academy::app()).page(page).sample(academy::sample::make).run()
 }

@@ -1,147 +1,209 @@
-//! The sample data set: believable, and the same for the same seed.
+//! The sample data set: believable, over all 43 tables, and the same for the same seed.
+//!
+//! Guarantee: a row is a pure function of the seed, the size, its table and its number there. So rows are made one after
+//! the other in constant memory, a reference to a row needs its number alone, and what counts rows (metrics of a
+//! scenario, attempts at a milestone, points of a user) makes them again to count them.
 
+mod extrovertly;
+mod lms;
+mod practice_zone;
+mod scenarios;
+mod skills;
+mod social;
 mod words;
 
-use hull::Caller;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hull::model::TableMapping;
 use hull::prelude::*;
-use hull::value::Packed;
+use hull::value::{DocumentId, InternalId, TableNumber};
+use hull::{Sample, SampleSize};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
-use schema::extrovertly::{Difficulty, JournalEntry, Mission, MissionStatus, User, UserMission, UserProfile};
-
-use words::*;
 
 const SEED: u64 = 0x48_75_6c_6c;
-const USERS: usize = 40;
-const ENTRIES_A_USER: usize = 6;
-const MISSIONS_A_USER: usize = 3;
-/// 2026-01-01T00:00:00Z, in milliseconds.
-const EPOCH: f64 = 1_767_225_600_000.0;
+/// 2025-01-01T00:00:00Z, in milliseconds: the data set begins here and ends 300 days later.
+const EPOCH: f64 = 1_735_689_600_000.0;
 const DAY: f64 = 86_400_000.0;
 
-/// Fills a new data directory through the application's own functions.
-pub async fn load(app: Caller) -> Result<()> {
-    let mut rng = StdRng::seed_from_u64(SEED);
-    let mut missions: Vec<Id<Mission>> = Vec::new();
-    for (number, &mission) in MISSIONS.iter().enumerate() {
-        missions
-            .push(id(app.mutation("missions:create", &self::mission(&mut rng, number, mission)).await?)?);
-    }
-    for number in 0..USERS {
-        let user = user(&mut rng, number);
-        let user: Id<User> = id(app.mutation("users:create", &user).await?)?;
-        app.mutation("userProfiles:create", &profile(&mut rng, user)).await?;
-        for _ in 0..ENTRIES_A_USER {
-            app.mutation("journalEntries:create", &entry(&mut rng, user)).await?;
-        }
-        for &mission in missions.sample(&mut rng, MISSIONS_A_USER) {
-            app.mutation("userMissions:create", &assignment(&mut rng, user, mission)).await?;
-        }
-    }
-    Ok(())
+/// The rows of a table.
+type Rows = Box<dyn Iterator<Item = (&'static str, Packed)> + Send>;
+/// A table of the data set, and what makes its rows.
+#[derive(Clone, Copy)]
+struct TableRows {
+    name: &'static str,
+    rows: fn(&World) -> Rows,
 }
 
-fn id<T>(result: Packed) -> Result<Id<T>> {
-    Ok(Id::decode(result.as_ref())?)
+/// The data set of this size, for tables with these numbers.
+pub fn make(size: SampleSize, numbers: &dyn TableMapping) -> Sample {
+    seeded(SEED, size, numbers)
 }
 
-fn pick<'a, T>(rng: &mut StdRng, from: &'a [T]) -> &'a T {
-    // Every list of words holds some.
-    from.choose(rng).unwrap_or(&from[0])
+fn seeded(seed: u64, size: SampleSize, numbers: &dyn TableMapping) -> Sample {
+    let (users, about) = users_and_documents(size);
+    let world = World::new(seed, users, numbers);
+    Sample { about, rows: Box::new(tables().flat_map(move |table| (table.rows)(&world))) }
+}
+
+/// A user has about fifty documents.
+fn users_and_documents(size: SampleSize) -> (u64, u64) {
+    match size {
+        SampleSize::Small => (36, 2_000),
+        SampleSize::Medium => (2_000, 100_000),
+        SampleSize::Large => (20_000, 1_000_000),
+    }
+}
+
+fn tables() -> impl Iterator<Item = TableRows> {
+    let all = [
+        extrovertly::TABLES.as_slice(),
+        &social::TABLES,
+        &practice_zone::TABLES,
+        &scenarios::TABLES,
+        &skills::TABLES,
+        &lms::TABLES,
+    ];
+    all.into_iter().flatten().copied()
+}
+
+/// A table of the data set.
+trait Sampled: Table + Sized {
+    /// The days, from the first of the data set, between which its documents are made, one after the other.
+    const DAYS: (f64, f64);
+    /// How many numbers its rows have.
+    fn count(world: &World) -> u64;
+    /// The row of this number, made at this time. Some tables leave numbers out.
+    fn row(world: &World, n: u64, at: f64) -> Option<Self>;
+}
+
+/// A table's entry in the list of its application.
+const fn table<T: Sampled>() -> TableRows {
+    TableRows { name: T::NAME, rows: World::rows::<T> }
+}
+
+/// What all rows are made from.
+#[derive(Clone)]
+struct World {
+    seed: u64,
+    users: u64,
+    numbers: Arc<BTreeMap<&'static str, TableNumber>>,
+}
+
+impl World {
+    fn new(seed: u64, users: u64, numbers: &dyn TableMapping) -> World {
+        let known = tables().filter_map(|table| Some((table.name, numbers.number_of(table.name)?)));
+        World { seed, users, numbers: Arc::new(known.collect()) }
+    }
+
+    /// So many for each user, and no fewer than `least`.
+    fn per_user(&self, share: f64, least: u64) -> u64 {
+        ((self.users as f64 * share) as u64).max(least)
+    }
+
+    /// A number that only seed, table and row decide.
+    fn hash(&self, table: &str, n: u64) -> u64 {
+        let of_table = table.bytes().fold(mix(self.seed), |hash, byte| mix(hash ^ u64::from(byte)));
+        mix(of_table ^ mix(n))
+    }
+
+    /// What chance decides of a row.
+    fn rng<T: Table>(&self, n: u64) -> StdRng {
+        StdRng::seed_from_u64(self.hash(T::NAME, n))
+    }
+
+    fn id<T: Sampled>(&self, n: u64) -> Id<T> {
+        let hash = self.hash(T::NAME, n);
+        let random = u128::from(mix(hash ^ 1)) << 64 | u128::from(mix(hash ^ 2));
+        let internal = InternalId::new(self.time::<T>(n) as u64, random);
+        // A table without a number is one that the server does not have: its rows are refused.
+        let table = self.numbers.get(T::NAME).copied().unwrap_or(TableNumber(0));
+        Id::from(DocumentId { table, internal })
+    }
+
+    /// When a row is made, in whole milliseconds.
+    fn time<T: Sampled>(&self, n: u64) -> f64 {
+        let (from, to) = T::DAYS;
+        let passed = (n as f64 + 0.5) / T::count(self).max(1) as f64;
+        (EPOCH + DAY * (from + (to - from) * passed)).floor()
+    }
+
+    fn get<T: Sampled>(&self, n: u64) -> Option<T> {
+        T::row(self, n, self.time::<T>(n))
+    }
+
+    fn rows<T: Sampled>(&self) -> Rows {
+        let world = self.clone();
+        let rows = (0..T::count(self)).filter_map(move |n| {
+            let (_id, _creation_time) = (world.id::<T>(n), world.time::<T>(n));
+            let value = world.get::<T>(n)?;
+            // Small, with names that the schema has checked: nothing that can't be written.
+            Some((T::NAME, Packed::encode(&Doc { _id, _creation_time, value }).ok()?))
+        });
+        Box::new(rows)
+    }
+
+    /// The user and the round of a row where each of `rounds` goes over all users; the other thing that such a row is
+    /// about is [`World::other`].
+    fn user_and_round(&self, n: u64) -> (u64, u64) {
+        (n % self.users, n / self.users)
+    }
+
+    /// Which of `count` others a user meets in a round.
+    fn other(&self, user: u64, round: u64, count: u64) -> u64 {
+        (user + 7 * round) % count
+    }
+
+    /// The rows in which one of `count` others is met, in `rounds` rounds.
+    fn rows_about(&self, other: u64, count: u64, rounds: u64) -> impl Iterator<Item = u64> + '_ {
+        (0..rounds).flat_map(move |round| {
+            let first = (other + 7 * round * (count - 1)) % count;
+            (first..self.users).step_by(count as usize).map(move |user| round * self.users + user)
+        })
+    }
+}
+
+/// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
+fn mix(number: u64) -> u64 {
+    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ z >> 31
+}
+
+/// One of a list that has some.
+fn pick<T: Copy>(rng: &mut StdRng, from: &[T]) -> T {
+    from[rng.random_range(0..from.len())]
+}
+
+fn word(rng: &mut StdRng, from: &[&str]) -> String {
+    pick(rng, from).to_owned()
 }
 
 fn some(rng: &mut StdRng, from: &[&str], count: usize) -> Vec<String> {
     from.sample(rng, count).map(|&s| s.to_owned()).collect()
 }
 
-fn user(rng: &mut StdRng, number: usize) -> User {
-    let first = *pick(rng, FIRST_NAMES);
-    let last = *pick(rng, LAST_NAMES);
-    let streak = rng.random_range(0..20);
-    User {
-        email: format!("{}.{}{number}@example.com", first.to_lowercase(), last.to_lowercase()),
-        username: format!("{}{number}", first.to_lowercase()),
-        first_name: first.to_owned(),
-        last_name: Some(last.to_owned()),
-        avatar_url: None,
-        date_of_birth: Some(format!(
-            "{}-{:02}-{:02}",
-            rng.random_range(1970..2006),
-            rng.random_range(1..13),
-            rng.random_range(1..29)
-        )),
-        last_login_at: Some(EPOCH + DAY * f64::from(rng.random_range(0..300))),
-        is_active: rng.random_ratio(9, 10),
-        preferences: None,
-        confidence_level: f64::from(rng.random_range(10..100)) / 10.0,
-        total_points: f64::from(rng.random_range(0..50) * 10),
-        streak_days: f64::from(streak),
-        longest_streak: f64::from(streak + rng.random_range(0..30)),
+/// A whole number from a range, as the float that documents hold.
+fn number(rng: &mut StdRng, range: std::ops::Range<u32>) -> f64 {
+    f64::from(rng.random_range(range))
+}
+
+/// A title of a list; after the list's end with a number, so that each is another.
+fn title(titles: &[&str], n: u64) -> String {
+    let title = titles[n as usize % titles.len()];
+    match n as usize / titles.len() {
+        0 => title.to_owned(),
+        round => format!("{title}, part {}", round + 1),
     }
 }
 
-fn profile(rng: &mut StdRng, user_id: Id<User>) -> UserProfile {
-    UserProfile {
-        user_id,
-        bio: Some(format!("Working on it: {}.", pick(rng, GOALS).to_lowercase())),
-        social_goals: Some(some(rng, GOALS, 2)),
-        comfort_levels: None,
-        interests: Some(some(rng, INTERESTS, 3)),
-        social_contexts: None,
-    }
+/// `2025-01-31`.
+fn date(at: f64) -> String {
+    hull::server::utc(at / 1000.0).chars().take(10).collect()
 }
 
-fn entry(rng: &mut StdRng, user_id: Id<User>) -> JournalEntry {
-    let content = format!("{} {}. {}", pick(rng, OPENINGS), pick(rng, PEOPLE), pick(rng, ENDINGS));
-    JournalEntry {
-        user_id,
-        word_count: Some(content.split_whitespace().count() as f64),
-        content,
-        mood: (*pick(rng, MOODS)).to_owned(),
-        reflection_prompt: rng.random_ratio(1, 2).then(|| (*pick(rng, PROMPTS)).to_owned()),
-        tags: Some(some(rng, TAGS, 2)),
-        is_private: rng.random_ratio(2, 3),
-    }
-}
-
-fn mission(rng: &mut StdRng, number: usize, words: (&str, &str, &str, &str)) -> Mission {
-    let (title, description, category, time) = words;
-    let difficulty = match number % 3 {
-        0 => Difficulty::Beginner,
-        1 => Difficulty::Intermediate,
-        _ => Difficulty::Advanced,
-    };
-    Mission {
-        title: title.to_owned(),
-        description: description.to_owned(),
-        difficulty,
-        category: category.to_owned(),
-        points: f64::from(10 * (number as u32 % 3 + 1)),
-        time_estimate: Some(time.to_owned()),
-        tips: Some(some(rng, TIPS, 2)),
-        requirements: None,
-        is_active: true,
-    }
-}
-
-fn assignment(rng: &mut StdRng, user_id: Id<User>, mission_id: Id<Mission>) -> UserMission {
-    let assigned_at = EPOCH + DAY * f64::from(rng.random_range(0..250));
-    let (status, started, completed) = match rng.random_range(0..4) {
-        0 => (MissionStatus::Assigned, false, false),
-        1 => (MissionStatus::InProgress, true, false),
-        2 => (MissionStatus::Completed, true, true),
-        _ => (MissionStatus::Skipped, false, false),
-    };
-    UserMission {
-        user_id,
-        mission_id,
-        status,
-        assigned_at,
-        started_at: started.then_some(assigned_at + DAY),
-        completed_at: completed.then_some(assigned_at + 3.0 * DAY),
-        notes: None,
-        difficulty_rating: completed.then(|| f64::from(rng.random_range(1..6))),
-        satisfaction_rating: completed.then(|| f64::from(rng.random_range(1..6))),
-    }
-}
+#[cfg(test)]
+mod tests;

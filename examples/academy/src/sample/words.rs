@@ -103,3 +103,95 @@ pub(super) const GOALS: &[&str] = &[
     "Call instead of texting",
     "Join a choir",
 ];
+
+pub(super) const THEMES: &[&str] = &["light", "dark", "system"];
+
+pub(super) const ICONS: &[&str] = &["star", "flame", "chat", "compass", "leaf", "code", "mountain", "book"];
+
+pub(super) const CATEGORIES: &[&str] = &["smalltalk", "work", "friends", "events", "sports", "culture"];
+
+pub(super) const PLACES: &[&str] =
+    &["Café Central", "City library", "Riverside park", "Community hall", "Harbour stage", "Online"];
+
+pub(super) const EVENTS: &[&str] = &[
+    "Board games for beginners",
+    "Sunday walk",
+    "Language exchange",
+    "Open kitchen",
+    "Choir rehearsal",
+    "Book circle",
+    "Climbing together",
+    "Story night",
+    "Neighbourhood breakfast",
+    "Pottery evening",
+];
+
+pub(super) const ACHIEVEMENTS: &[&str] = &[
+    "First hello",
+    "A week in a row",
+    "Ten entries",
+    "Spoke first",
+    "Guest of honour",
+    "Host",
+    "Listener",
+    "Storyteller",
+    "Early bird",
+    "Comeback",
+    "Bridge builder",
+    "A hundred points",
+    "Brave question",
+    "Phone call",
+    "Second date with a group",
+];
+
+pub(super) const SCENARIOS: &[&str] = &[
+    "Order a coffee",
+    "Return a jacket",
+    "Ask for directions",
+    "Introduce yourself to the team",
+    "Say no to an invitation",
+    "Ask for a pay rise",
+    "Join a conversation",
+    "Complain about noise",
+    "Rent a flat",
+    "Talk at the bus stop",
+    "Call the doctor",
+    "Thank a teacher",
+];
+
+pub(super) const ROLES: &[&str] = &["barista", "colleague", "neighbour", "landlord", "teacher", "stranger"];
+
+pub(super) const SKILLS: &[&str] =
+    &["Python", "Juggling", "Chess", "Sketching", "Public speaking", "Handstand", "Algebra", "Rowing"];
+
+pub(super) const TOPICS: &[&str] = &[
+    "Variables and values",
+    "Keeping balance",
+    "Reading faster",
+    "Asking better questions",
+    "Lists and loops",
+    "Breathing",
+    "Perspective",
+    "Telling a story",
+];
+
+pub(super) const TRACKS: &[&str] = &["Content", "Analytics", "Research", "Automation", "Design", "Support"];
+
+pub(super) const PROJECTS: &[&str] = &[
+    "Launch a newsletter",
+    "Explain a chart",
+    "Summarize interviews",
+    "Sort incoming mail",
+    "Sketch a logo",
+    "Answer a complaint",
+    "Plan a campaign",
+    "Compare two offers",
+];
+
+pub(super) const PRACTICE_SKILLS: &[&str] =
+    &["generative_ai", "planning", "prompting", "evaluation", "writing", "data"];
+
+pub(super) const INDUSTRIES: &[&str] = &["retail", "health", "education", "travel", "energy", "media"];
+
+pub(super) const AUDIENCES: &[&str] =
+    &["students", "parents", "small shops", "nurses", "travellers", "founders"];

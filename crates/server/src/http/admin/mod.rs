@@ -7,6 +7,7 @@
 mod backup;
 mod data;
 mod export;
+mod functions;
 mod keys;
 mod lines;
 mod tables;
@@ -30,6 +31,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/api/hull/server", get(server))
         .route("/api/hull/schema", get(tables::schema))
+        .route("/api/hull/functions", get(functions::list))
         .route("/api/hull/tables", get(tables::tables))
         .route("/api/hull/tables/{table}/documents", get(data::page))
         .route("/api/hull/documents/{id}", get(data::document))
