@@ -20,11 +20,12 @@ const TICK: Duration = Duration::from_millis(50);
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 /// The pause between the batches of a checkpoint that is in no hurry.
 const PACE: Duration = Duration::from_millis(5);
-/// A checkpoint begins, whatever the history, when the log has grown by this since the last one.
-const LOG_BYTES: u64 = 128 << 20;
+/// A checkpoint begins, whatever the history, when the log has grown by this since the last one. A start replays some
+/// 300 MiB a second; the less often documents that change all the time are written, the better.
+const LOG_BYTES: u64 = 256 << 20;
 
 /// What storage may lack at most, whatever the memory: the next start replays it before it answers.
-const MOST_UNSTORED: u64 = 128 << 20;
+const MOST_UNSTORED: u64 = 256 << 20;
 
 /// The commits that leave the history while the commit lock is held.
 const MOST_DROPPED: usize = 10_000;
@@ -72,7 +73,8 @@ impl Inner {
         let history_start = self.trim_history(false);
         let dirty = self.commit.lock().unstored();
         let log_bytes = self.log.stats().kept_bytes;
-        let hurry = dirty > self.unstored_limit() / 4 || log_bytes > rounds.log_bytes + LOG_BYTES;
+        // Before delays begin, and well after what a small hot set keeps dirty.
+        let hurry = dirty > self.unstored_limit() / 8 * 3 || log_bytes > rounds.log_bytes + LOG_BYTES;
         let due = dirty > 0 && rounds.last.elapsed() >= CHECKPOINT_EVERY;
         let mut pause = TICK;
         let running = self.is_checkpointing();
