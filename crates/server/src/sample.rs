@@ -80,11 +80,12 @@ pub(crate) fn fill(
         Err(ImportError::TableExists { .. }) => return backend.set_note(NOTE, "there was data"),
         Err(error) => return Err(SampleError::of(error)),
     };
-    let sample = maker(wanted.size.unwrap_or_default(), numbers);
+    let size = wanted.size.unwrap_or_default();
+    let sample = maker(size, numbers);
     drop(transaction);
-    say(
-        "This data directory is new: loading sample data (--no-sample leaves it empty, --sample medium loads more).",
-    );
+    let about = thousands(sample.about);
+    say(&format!("This data directory is new: loading the {size} sample data, about {about} documents."));
+    say("  (--no-sample leaves it empty; --sample small, medium or large)");
     let begun = Instant::now();
     let Some(rows) = load(import, sample, stop)? else { return Ok(()) };
     backend.set_note(NOTE, &loaded)?;

@@ -6,6 +6,7 @@
 
 mod extrovertly;
 mod lms;
+mod practice_content;
 mod practice_zone;
 mod scenarios;
 mod skills;
@@ -61,6 +62,7 @@ fn tables() -> impl Iterator<Item = TableRows> {
     let all = [
         extrovertly::TABLES.as_slice(),
         &social::TABLES,
+        &practice_content::TABLES,
         &practice_zone::TABLES,
         &scenarios::TABLES,
         &skills::TABLES,
