@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `id: text('id').primaryKey()` | `_id`, which every document has |
 //! | `text`, `uuid` with `.references(() => table.id)` | `v.id("table")` |
+//! | `uuid` that is a user's ("userId for user-created") | `v.id("users")` |
 //! | `text` | `v.string()` |
 //! | an enum whose values the document does not list | `v.string()` |
 //! | `json().$type<string[]>()` | `v.array(v.string())` |

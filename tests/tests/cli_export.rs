@@ -168,4 +168,9 @@ fn a_table_is_named_that_is_not_there() {
     let said = on(&server.data(), &["export", "--path", path.to_str().unwrap(), "--table", "nope"]).failed(1);
     assert!(said.contains("There is no table `nope`"), "{said}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "no half file is left");
+    // A path that ends as a folder does is one, whether it is there or not.
+    for n in 1..=2 {
+        on(&server.data(), &["export", "--path", &format!("{}/new/", folder.path().display())]).ok();
+        assert_eq!(std::fs::read_dir(folder.path().join("new")).unwrap().count(), n);
+    }
 }

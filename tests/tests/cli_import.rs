@@ -222,6 +222,16 @@ fn refused_rows_can_be_set_aside() {
     );
     assert_eq!(said(3)["code"], "SchemaEnforcementError");
     assert_eq!(said(3)["text"], "{\"channel\":\"a\",\"body\":2}");
+    // They never go over a file that is there, least of all over the one that is read.
+    let mixed = bench.path("mixed.jsonl");
+    for taken in [&aside, &mixed] {
+        let args = ["--table", "messages", "--append", "--skip-invalid", taken.to_str().unwrap()];
+        assert!(bench.import(&mixed, &args).failed(4).contains("is there already"));
+    }
+    assert_eq!(
+        (std::fs::read_to_string(&mixed).unwrap(), bench.rows("messages").len()),
+        (text.to_owned(), 2)
+    );
 }
 
 /// Runs an import that must be refused, and returns what was said and the most memory it took, in MiB.

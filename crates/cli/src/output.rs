@@ -2,6 +2,7 @@
 //!
 //! Guarantee: that nobody reads it any more (`hull data | head`) ends the command quietly.
 
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
@@ -25,7 +26,8 @@ pub(crate) fn line(text: impl AsRef<str>) -> Result<(), Failure> {
 pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
     if !std::io::stdout().is_terminal() {
         for row in rows {
-            line(row.join("\t"))?;
+            let cells: Vec<_> = row.iter().map(|cell| visible(cell)).collect();
+            line(cells.join("\t"))?;
         }
         return Ok(());
     }
@@ -33,14 +35,37 @@ pub(crate) fn table(header: &[&str], rows: &[Vec<String>]) -> Result<(), Failure
     table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(header.iter().copied());
     for row in rows {
-        table.add_row(row.iter().map(|cell| shortened(cell)));
+        table.add_row(row.iter().map(|cell| shortened(&visible(cell))));
     }
     line(table.to_string())
+}
+
+/// Line feeds, tabs and what steers a terminal as escapes, so that a row stays a line and a cell a cell.
+fn visible(cell: &str) -> Cow<'_, str> {
+    if !cell.contains(char::is_control) {
+        return Cow::Borrowed(cell);
+    }
+    let mut shown = String::with_capacity(cell.len() + 8);
+    for c in cell.chars() {
+        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    Cow::Owned(shown)
 }
 
 fn shortened(cell: &str) -> String {
     match cell.char_indices().nth(LONGEST_CELL) {
         Some((end, _)) => format!("{}…", cell.get(..end).unwrap_or_default()),
         None => cell.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_stays_a_cell_and_steers_no_terminal() {
+        assert_eq!(visible("a\tb\nc\u{1b}[2Jé"), "a\\tb\\nc\\u{1b}[2Jé");
+        assert_eq!(visible("plain ü"), "plain ü");
     }
 }

@@ -1,6 +1,6 @@
 //! The engine: what a process holds of one database.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -98,8 +98,9 @@ pub(crate) struct Inner {
     /// The store must be opened again before the next write.
     pub(crate) storage_failed: AtomicBool,
     pub(crate) schema_change: Mutex<()>,
-    /// The keyspaces of the hidden tables that an import fills; what is hidden and not here belongs to nobody.
-    pub(crate) importing: Mutex<HashSet<Keyspace>>,
+    /// The keyspaces of the hidden tables that an import fills, and how many claim each: imports that begin at once may
+    /// try the same one, and all but one try again. What is hidden and not here belongs to nobody.
+    pub(crate) importing: Mutex<HashMap<Keyspace, u32>>,
     pub(crate) end: Arc<End>,
     /// Held while the data directory is open.
     pub(crate) directory: Mutex<Option<DirectoryLock>>,

@@ -47,9 +47,6 @@ pub(super) async fn page(target: &Target, command: DataCommand, json: bool) -> R
     let mut left = command.limit;
     let mut cursor: Option<String> = None;
     let mut shown: Vec<Box<RawValue>> = Vec::new();
-    if format == DataFormat::Json {
-        output::line("[")?;
-    }
     let mut first = true;
     while left > 0 {
         let after = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
@@ -59,7 +56,7 @@ pub(super) async fn page(target: &Target, command: DataCommand, json: bool) -> R
             match format {
                 DataFormat::Jsonl => output::line(document.get())?,
                 DataFormat::Json => {
-                    output::line(format!("{}{}", if first { "" } else { "," }, document.get()))?;
+                    output::line(format!("{}{}", if first { "[\n" } else { "," }, document.get()))?;
                 }
                 DataFormat::Pretty => shown.push(document),
             }
@@ -71,7 +68,7 @@ pub(super) async fn page(target: &Target, command: DataCommand, json: bool) -> R
         }
     }
     match format {
-        DataFormat::Json => output::line("]"),
+        DataFormat::Json => output::line(if first { "[\n]" } else { "]" }),
         DataFormat::Jsonl => Ok(()),
         DataFormat::Pretty => pretty(&shown),
     }

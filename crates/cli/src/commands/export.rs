@@ -87,13 +87,16 @@ pub(super) async fn run(target: &Target, command: ExportCommand, as_json: bool) 
 }
 
 fn is_one_file(command: &ExportCommand) -> bool {
-    let folder = command.path.is_dir() || command.path.to_string_lossy().ends_with('/');
-    command.tables.len() == 1 && !folder
+    command.tables.len() == 1 && !is_folder(command)
 }
 
-/// A ZIP for an existing folder gets a name of its own in it.
+fn is_folder(command: &ExportCommand) -> bool {
+    command.path.is_dir() || command.path.to_string_lossy().ends_with('/')
+}
+
+/// A ZIP for a folder gets a name of its own in it.
 fn final_path(command: &ExportCommand) -> PathBuf {
-    if command.format == ExportFormat::Zip && command.path.is_dir() {
+    if command.format == ExportFormat::Zip && is_folder(command) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
         return command.path.join(format!("snapshot_{now}.zip"));
     }

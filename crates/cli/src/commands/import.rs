@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{BufWriter, IsTerminal, Write};
+use std::io::{BufWriter, ErrorKind, IsTerminal, Write};
 use std::path::Path;
 
 use hull_model::{Schema, Validator};
@@ -59,6 +59,9 @@ pub(super) async fn run(
     undo: &Undo,
 ) -> Result<(), Failure> {
     let client = target.client();
+    if let Some(path) = command.skip_invalid.as_deref().filter(|path| path.exists()) {
+        return Err(occupied(path));
+    }
     let mut source = Source::open(&command.file, command.format.map(format_of), command.table.as_deref())?;
     name_optional_fields(client, &mut source).await?;
     for (file, why) in &source.ignored {
@@ -130,7 +133,9 @@ async fn import(
         let sent = send_batch(client, &begun.import_id, table, batch, aside.as_mut()).await;
         match sent {
             Ok(sent) => applied = sent.unwrap_or(applied),
-            Err(failure) if mode == "append" => return Err(told_how_far(failure, applied)),
+            Err(failure) if mode == "append" && !command.dry_run => {
+                return Err(told_how_far(failure, applied));
+            }
             Err(failure) => return Err(failure),
         }
     }
@@ -313,6 +318,16 @@ fn format_of(format: ImportFormat) -> Format {
     }
 }
 
+fn occupied(path: &Path) -> Failure {
+    let path = path.display();
+    Failure::input(
+        "PathOccupied",
+        format!(
+            "{path} is there already; refused rows go to a new file, so choose another for --skip-invalid"
+        ),
+    )
+}
+
 /// The file that refused rows go to: `{"file", "row", "code", "path", "message", "text"}`, one a line.
 struct Aside {
     name: String,
@@ -322,7 +337,11 @@ struct Aside {
 
 impl Aside {
     fn create(path: &Path) -> Result<Aside, Failure> {
-        let file = File::create(path).map_err(|error| Failure::io(path.display(), error))?;
+        // It may be the very file that is read, so none that is there is written over.
+        let file = File::create_new(path).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => occupied(path),
+            _ => Failure::io(path.display(), error),
+        })?;
         Ok(Aside { name: path.display().to_string(), file: BufWriter::new(file), rows: 0 })
     }
 

@@ -10,6 +10,8 @@ use crate::formats::rows::is_blank;
 
 /// A batch is sent when it has so many bytes.
 const BATCH_BYTES: usize = 1 << 20;
+/// More blank lines than this between two rows end a batch, rather than being sent.
+const MOST_BLANK: u64 = 4096;
 /// Batches that wait to be sent.
 const WAITING: usize = 2;
 
@@ -96,7 +98,13 @@ fn read(
     for (at, table) in source.tables.iter().enumerate() {
         let mut batch = Batch::new(at, 1);
         let mut next = 1;
+        // Bytes of the rows in it that are refused.
+        let mut aside = 0;
         visit(&source.path, table, skip_invalid, &mut |row| {
+            if row.number.saturating_sub(next) > MOST_BLANK && !batch.body.is_empty() {
+                aside = 0;
+                hand_over(std::mem::replace(&mut batch, Batch::new(at, row.number)))?;
+            }
             if batch.body.is_empty() && batch.refused.is_empty() {
                 (batch.first, next) = (row.number, row.number);
             }
@@ -110,18 +118,22 @@ fn read(
                     batch.body.extend_from_slice(row.text);
                     batch.rows += 1;
                 }
-                Some(bad) if skip_invalid => batch.refused.push(Refused {
-                    row: row.number,
-                    code: bad.code.to_owned(),
-                    path: String::new(),
-                    message: bad.message,
-                    text: String::from_utf8_lossy(row.text).into_owned(),
-                }),
+                Some(bad) if skip_invalid => {
+                    aside += row.text.len() + bad.message.len();
+                    batch.refused.push(Refused {
+                        row: row.number,
+                        code: bad.code.to_owned(),
+                        path: String::new(),
+                        message: bad.message,
+                        text: String::from_utf8_lossy(row.text).into_owned(),
+                    });
+                }
                 Some(bad) => return Err(refused(table, row.number, bad.code, "", &bad.message)),
             }
             batch.body.push(b'\n');
             next += 1;
-            if batch.body.len() >= BATCH_BYTES || batch.refused.len() >= 1000 {
+            if batch.body.len() + aside >= BATCH_BYTES || batch.refused.len() >= 1000 {
+                aside = 0;
                 return hand_over(std::mem::replace(&mut batch, Batch::new(at, next)));
             }
             Ok(())
@@ -131,4 +143,39 @@ fn read(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::import::Format;
+
+    fn batches(text: &str) -> Vec<Batch> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.jsonl");
+        std::fs::write(&path, text).unwrap();
+        let mut source = Source::open(&path, Some(Format::Jsonl), Some("t")).unwrap();
+        source.tables[0].file = "rows".to_owned();
+        let mut receiver = send(source, true);
+        let mut all = Vec::new();
+        while let Some(batch) = receiver.blocking_recv() {
+            all.push(batch.unwrap());
+        }
+        all
+    }
+
+    #[test]
+    fn blank_lines_are_not_gathered() {
+        let all = batches(&format!("{{}}\n{}{{\"a\":1}}\n\n{{}}\n", "\n".repeat(100_000)));
+        let sent: Vec<(u64, &[u8])> = all.iter().map(|batch| (batch.first, &*batch.body)).collect();
+        assert_eq!(sent, [(1, &b"{}\n"[..]), (100_002, b"{\"a\":1}\n\n{}\n")]);
+        assert_eq!(all[1].text_of(100_004), "{}");
+    }
+
+    #[test]
+    fn refused_rows_are_not_gathered() {
+        let all = batches(&format!("{}\n", "x".repeat(BATCH_BYTES)).repeat(3));
+        let refused: Vec<u64> = all.iter().flat_map(|b| b.refused.iter().map(|row| row.row)).collect();
+        assert_eq!((all.len(), refused), (3, vec![1, 2, 3]));
+    }
 }

@@ -80,11 +80,14 @@ impl Source {
     /// Looks at what was given. `table` is the table that a file without names of tables is for.
     pub(crate) fn open(path: &Path, format: Option<Format>, table: Option<&str>) -> Result<Source, Failure> {
         let format = format.or_else(|| Format::of(path));
-        let mut source = if path.is_dir() {
+        let kind = std::fs::metadata(path).map_err(|error| Failure::io(path.display(), error))?;
+        let mut source = if kind.is_dir() {
             Source::of_folder(path)?
-        } else if !path.is_file() {
-            let error = std::io::Error::from(std::io::ErrorKind::NotFound);
-            return Err(Failure::io(path.display(), error));
+        } else if !kind.is_file() {
+            let path = path.display();
+            return Err(Failure::Usage(format!(
+                "{path} is a pipe or a device; what is imported is read twice, so save it in a file"
+            )));
         } else {
             match (format, table) {
                 (Some(Format::Zip), _) => Source::of_zip(path)?,
@@ -107,8 +110,8 @@ impl Source {
             source.tables.retain(|planned| planned.name == table);
         }
         if source.tables.is_empty() {
-            let missing = table.map_or("no tables".to_owned(), |table| format!("no table `{table}`"));
-            return Err(Failure::input("NoTables", format!("{}: there is {missing} in it", path.display())));
+            let missing = table.map_or("are no tables".to_owned(), |table| format!("is no table `{table}`"));
+            return Err(Failure::input("NoTables", format!("{}: there {missing} in it", path.display())));
         }
         Ok(source)
     }

@@ -22,9 +22,20 @@ pub(super) struct Hidden {
     engine: Arc<Inner>,
 }
 
+impl Hidden {
+    fn claim(engine: &Arc<Inner>, row_key: Key, by_id: Keyspace) -> Hidden {
+        *engine.importing.lock().entry(by_id).or_default() += 1;
+        Hidden { row_key, by_id, engine: engine.clone() }
+    }
+}
+
 impl Drop for Hidden {
     fn drop(&mut self) {
-        self.engine.importing.lock().remove(&self.by_id);
+        let mut importing = self.engine.importing.lock();
+        match importing.get_mut(&self.by_id) {
+            Some(claims) if *claims > 1 => *claims -= 1,
+            _ => drop(importing.remove(&self.by_id)),
+        }
     }
 }
 
@@ -48,8 +59,7 @@ pub(super) fn create(
         let rows = vec![(row_key.clone(), Some(row(&new)?)), (key(NUMBERS), Some(row(&numbers)?))];
         transaction.put_catalog(rows)?;
         // Before the commit, so that the sweep never takes it for one that was left.
-        engine.inner.importing.lock().insert(by_id);
-        Ok((Hidden { row_key, by_id, engine: engine.inner.clone() }, TableNumber(number)))
+        Ok((Hidden::claim(&engine.inner, row_key, by_id), TableNumber(number)))
     })?;
     Ok(made)
 }
@@ -66,7 +76,11 @@ impl Inner {
         let catalog = self.newest_catalog();
         let left: Vec<Key> = {
             let importing = self.importing.lock();
-            catalog.hidden().filter(|t| !importing.contains(&t.by_id)).map(|t| t.row_key.clone()).collect()
+            catalog
+                .hidden()
+                .filter(|t| !importing.contains_key(&t.by_id))
+                .map(|t| t.row_key.clone())
+                .collect()
         };
         if left.is_empty() || !self.delay().is_zero() {
             return Ok(());
@@ -94,5 +108,29 @@ impl Inner {
             tracing::debug!(%error, "the tables of an import that ended are removed later");
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::MemoryLog;
+    use crate::options::Options;
+    use crate::storage::MemoryStorage;
+
+    #[test]
+    fn who_tried_the_same_keyspace_in_vain_does_not_give_it_away() {
+        let mut options = Options::new(Arc::new(MemoryStorage::new()), Arc::new(MemoryLog::new()));
+        options.background = false;
+        let engine = Engine::open(options).unwrap();
+        let (hidden, _) = create(&engine, "t", None).unwrap();
+        let row_key = hidden.row_key.clone();
+        let is_there = || engine.inner.newest_catalog().hidden_at(&row_key).is_some();
+        drop(Hidden::claim(&engine.inner, row_key.clone(), hidden.by_id));
+        engine.inner.sweep_hidden().unwrap();
+        assert!(is_there());
+        drop(hidden);
+        engine.inner.sweep_hidden().unwrap();
+        assert!(!is_there());
     }
 }
