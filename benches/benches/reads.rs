@@ -104,10 +104,13 @@ fn get(transaction: &mut hull_engine::Transaction, database: &Database, pick: u3
 fn hundred(transaction: &mut hull_engine::Transaction, _: &Database, pick: u32) {
     let mut scan = transaction.scan("rows", "by_number", &range(pick), hull_engine::Order::Asc).unwrap();
     let mut found = 0;
-    while let Some(document) = transaction.next(&mut scan).unwrap() {
+    // As a query's `collect` does.
+    let each = |document| {
         black_box(document);
         found += 1;
-    }
+        true
+    };
+    transaction.for_each(&mut scan, usize::MAX, each).unwrap();
     assert_eq!(found, RANGE);
 }
 

@@ -104,6 +104,8 @@ pub(crate) struct Inner {
     pub(crate) end: Arc<End>,
     /// Held while the data directory is open.
     pub(crate) directory: Mutex<Option<DirectoryLock>>,
+    /// The last field, so that it is dropped after the storage and the lock.
+    pub(crate) closed: Closed,
 }
 
 /// Tells the background thread to end.
@@ -155,7 +157,33 @@ impl Drop for Inner {
     }
 }
 
+/// Tells whether a database is still open; it does not keep it open.
+#[derive(Clone, Debug)]
+pub struct EngineWatch(Arc<AtomicBool>);
+
+impl EngineWatch {
+    /// Whether all clones and transactions of the database are gone, so that its directory can be opened again.
+    pub fn is_closed(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// Says when it is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Closed(Arc<AtomicBool>);
+
+impl Drop for Closed {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 impl Engine {
+    /// What tells later whether this database is still open.
+    pub fn watch(&self) -> EngineWatch {
+        EngineWatch(self.inner.closed.0.clone())
+    }
+
     /// Opens a database over a storage and a log, replaying what storage lacks.
     pub fn open(options: Options) -> Result<Self, OpenError> {
         let background = options.background;
@@ -165,6 +193,10 @@ impl Engine {
         inner.log.on_durable(Box::new(move |event| {
             if let Some(inner) = weak.upgrade() {
                 inner.on_durable(event);
+                // The last owner closes the log and waits for its threads, of which this is one.
+                if let Some(last) = Arc::into_inner(inner) {
+                    let _ = std::thread::Builder::new().name("hull-close".into()).spawn(move || drop(last));
+                }
             }
         }));
         // What became durable before the callback was set.
@@ -300,6 +332,7 @@ impl Inner {
             importing: Mutex::default(),
             end: Arc::default(),
             directory: Mutex::new(None),
+            closed: Closed::default(),
         }
     }
 

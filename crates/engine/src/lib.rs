@@ -57,7 +57,7 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use commit::Committed;
 pub use directory::{DIRECTORY_FORMAT, DirOptions, WrapStorage};
 pub use document::Document;
-pub use engine::{Engine, Group, GroupCallback, ReadAt};
+pub use engine::{Engine, EngineWatch, Group, GroupCallback, ReadAt};
 pub use error::{BeginError, CommitError, HoldError, OpenError, RebuildError, SchemaChangeError, TxError};
 pub use held::{HeldDocuments, HeldKeys};
 pub use hold::{HeldTable, Hold};

@@ -140,3 +140,31 @@ fn storage_is_opened_again_after_a_failed_write() {
     let engine = open_again(directory.path());
     assert_eq!(all_ids(&mut engine.begin(), Order::Asc).len(), inserted as usize);
 }
+
+#[test]
+fn the_last_owner_may_be_on_the_thread_of_the_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = Engine::open_dir(directory.path(), DirOptions::default()).unwrap();
+    let watch = engine.watch();
+    let (entered, inside) = std::sync::mpsc::channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = std::sync::Mutex::new(released);
+    engine.on_group(Box::new(move |_| {
+        let _ = entered.send(());
+        let _ = released.lock().unwrap().recv();
+    }));
+    let mut transaction = engine.begin();
+    let note = hull_value::Packed::encode("x").unwrap();
+    transaction.put_system(hull_engine::Keyspace::NOTES, b"n", Some(&note)).unwrap();
+    engine.commit(transaction).unwrap();
+    inside.recv().unwrap();
+    drop(engine);
+    assert!(!watch.is_closed(), "the log's thread still holds it");
+    drop(release);
+    let start = std::time::Instant::now();
+    while !watch.is_closed() {
+        assert!(start.elapsed().as_secs() < 60, "the log's thread waits for itself");
+        std::thread::yield_now();
+    }
+    Engine::open_dir(directory.path(), DirOptions::default()).unwrap();
+}

@@ -6,6 +6,7 @@
 use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hull_engine::{BeginError, DirOptions, Engine, OpenError, SchemaChangeError};
 use hull_model::Function;
@@ -22,6 +23,9 @@ use crate::live::{CACHE_BYTES, LiveQueries, LiveSession};
 use crate::registry::{AppError, Registry};
 use crate::runner::{MutationRequest, QueryRequest, Runner};
 
+/// How long closing waits for what still uses the database.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// An open database with an application's functions. Cloning is cheap; all clones are the same database.
 ///
 /// ```text
@@ -36,7 +40,7 @@ pub struct Embedded {
     live: LiveQueries,
 }
 
-/// Why an application can't be opened on a directory. Nothing was changed.
+/// Why an application can't be opened on a directory, or closed.
 #[derive(Debug, ThisError)]
 #[non_exhaustive]
 pub enum EmbeddedError {
@@ -49,9 +53,12 @@ pub enum EmbeddedError {
     /// Documents violate the schema, or it contradicts itself.
     #[error("{0}")]
     Schema(Box<SchemaChangeError>),
-    /// The thread that opened it did not end.
-    #[error("opening the directory was interrupted: {0}")]
+    /// The thread that opened or closed it did not end.
+    #[error("opening or closing the directory was interrupted: {0}")]
     Interrupted(String),
+    /// It can't be closed.
+    #[error("the database is still in use: drop its subscriptions and clones before closing it")]
+    InUse,
 }
 
 impl EmbeddedError {
@@ -62,6 +69,7 @@ impl EmbeddedError {
             EmbeddedError::Open(error) => error.code(),
             EmbeddedError::Schema(error) => error.code(),
             EmbeddedError::Interrupted(_) => "Interrupted",
+            EmbeddedError::InUse => "InUse",
         }
     }
 }
@@ -141,12 +149,22 @@ impl Embedded {
         Ok(Subscription { session, live: self.live.clone(), answer: PhantomData })
     }
 
-    /// Stops: later mutations are refused, and everything is on disk when this returns. The directory is let go with the
-    /// last clone and subscription.
+    /// Stops: later mutations are refused, everything is on disk and the directory can be opened again when this
+    /// returns. Drop subscriptions and other clones first: while there are some the directory stays in use, which is an
+    /// error after five seconds.
     pub async fn close(self) -> Result<(), EmbeddedError> {
         let engine = self.runner.engine().clone();
+        let watch = engine.watch();
+        drop(self);
         let closing = tokio::task::spawn_blocking(move || engine.shutdown());
-        closing.await.map_err(|error| EmbeddedError::Interrupted(error.to_string()))
+        closing.await.map_err(|error| EmbeddedError::Interrupted(error.to_string()))?;
+        // Queries that ran a moment ago are let go of by their tasks.
+        let let_go = async {
+            while !watch.is_closed() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, let_go).await.map_err(|_| EmbeddedError::InUse)
     }
 
     async fn ask(&self, path: &str, args: &Packed) -> Result<Arc<str>, FunctionError> {

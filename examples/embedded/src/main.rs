@@ -44,6 +44,13 @@ fn app() -> App {
 /// Obeys the words of a command line, and gives the list as it is shown.
 async fn obey(directory: &str, words: &[&str]) -> Result<Vec<String>, Box<dyn StdError>> {
     let database = Embedded::open(app(), directory).await?;
+    let lines = change(&database, words).await;
+    // Also after a mistake: another process may want the directory at once.
+    database.close().await?;
+    lines
+}
+
+async fn change(database: &Embedded, words: &[&str]) -> Result<Vec<String>, Box<dyn StdError>> {
     // The list is live: it changes when the mutation below is durable.
     let mut live = database.subscribe(list {})?;
     let mut todos = live.next().await.ok_or("the database has stopped")??;
@@ -66,7 +73,6 @@ async fn obey(directory: &str, words: &[&str]) -> Result<Vec<String>, Box<dyn St
     if changed {
         todos = live.next().await.ok_or("the database has stopped")??;
     }
-    database.close().await?;
     let mark = |done| if done { 'x' } else { ' ' };
     let line =
         |(index, todo): (usize, &Doc<Todo>)| format!("{}. [{}] {}", index + 1, mark(todo.done), todo.text);

@@ -239,9 +239,11 @@ impl Drop for SegmentLog {
             self.shared.prepare.notify_all();
             self.shared.changed.notify_all();
         }
-        for thread in self.threads.drain(..) {
-            // The last owner can be a callback on the log's own thread.
-            if thread.thread().id() != std::thread::current().id() {
+        // The last owner can be a callback on one of the log's own threads, which end one after the other: then nobody
+        // waits for them.
+        let here = std::thread::current().id();
+        if self.threads.iter().all(|thread| thread.thread().id() != here) {
+            for thread in self.threads.drain(..) {
                 let _ = thread.join();
             }
         }
