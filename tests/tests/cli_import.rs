@@ -202,6 +202,17 @@ fn modes_ask_and_do_what_they_say() {
 }
 
 #[test]
+fn what_stays_of_an_appended_file_is_told_exactly() {
+    let bench = Bench::new();
+    let long = "x".repeat(5_000);
+    let text = format!("{}{{\"channel\":\"a\",\"body\":7}}\n", messages(1_200, &long));
+    let said = bench.import(&bench.file("long.jsonl", text), &["--table", "messages", "--append"]).failed(4);
+    let kept = bench.rows("messages").len();
+    assert!(kept > 500, "{kept} rows were sent before the bad one");
+    assert!(said.contains(&format!("the first {kept} rows of the import are in")), "{said}");
+}
+
+#[test]
 fn refused_rows_can_be_set_aside() {
     let bench = Bench::new();
     let text = "{\"channel\":\"a\",\"body\":\"1\"}\nnonsense\n{\"channel\":\"a\",\"body\":2}\n\n{\"channel\":\"a\",\"body\":\"3\"}\n";
@@ -384,6 +395,20 @@ fn interrupted_an_import_is_cancelled_and_an_export_leaves_nothing() {
     until(|| commits(&bench.server) > before.1 + 3);
     assert_eq!(interrupt(import), Some(130));
     assert_eq!(bench.text("messages"), before.0);
+    // What was appended stays, and that is said.
+    let data = bench.server.data();
+    let mut append = command();
+    append
+        .args(["import", many.to_str().unwrap(), "-y", "--table", "messages", "--append", "--data-dir"])
+        .arg(data);
+    let before = commits(&bench.server);
+    let mut append = append.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    until(|| commits(&bench.server) > before + 3);
+    kill_process(Pid::from_raw(append.id() as i32).unwrap(), Signal::INT).unwrap();
+    assert_eq!(append.wait().unwrap().code(), Some(130));
+    let said = std::io::read_to_string(append.stderr.unwrap()).unwrap();
+    assert!(said.contains("Appended rows stay: at least the first"), "{said}");
+    assert!(bench.rows("messages").len() > 1);
     // Nothing is left under way: as many imports can begin as ever.
     for _ in 0..10 {
         let asked = ["import", few.to_str().unwrap(), "--table", "messages", "--replace"];

@@ -90,7 +90,7 @@ pub(super) async fn run(
     });
     let begun: Begun = client.post("/api/hull/import", &begin).await?;
     undo.set_import(client, &begun.import_id);
-    let done = import(client, &command, mode, &source, &begun).await;
+    let done = import(client, &command, mode, &source, &begun, undo).await;
     match &done {
         Ok(_) => undo.forget_import(),
         Err(_) => undo.cancel_import().await,
@@ -113,6 +113,7 @@ async fn import(
     mode: &str,
     source: &Source,
     begun: &Begun,
+    undo: &Undo,
 ) -> Result<Value, Failure> {
     if !command.dry_run {
         confirm(&plan(mode, source, begun), command.yes).await?;
@@ -121,7 +122,11 @@ async fn import(
     let total = source.tables.iter().map(|table| table.rows).sum();
     let mut progress = Progress::new("sent", Some(total));
     let mut batches = send(source.clone(), aside.is_some());
-    let (mut current, mut applied) = (None, 0);
+    let (mut current, mut reached) = (None, Reached::default());
+    let stays = mode == "append" && !command.dry_run;
+    if stays {
+        undo.set_appended(0);
+    }
     while let Some(batch) = batches.recv().await {
         let batch = batch?;
         let Some(table) = source.tables.get(batch.table) else { continue };
@@ -130,13 +135,10 @@ async fn import(
             current = Some(batch.table);
         }
         progress.add(batch.rows);
-        let sent = send_batch(client, &begun.import_id, table, batch, aside.as_mut()).await;
-        match sent {
-            Ok(sent) => applied = sent.unwrap_or(applied),
-            Err(failure) if mode == "append" && !command.dry_run => {
-                return Err(told_how_far(failure, applied));
-            }
-            Err(failure) => return Err(failure),
+        let sent = send_batch(client, &begun.import_id, table, batch, aside.as_mut(), &mut reached);
+        sent.await.map_err(|failure| if stays { told_how_far(failure, &reached) } else { failure })?;
+        if stays {
+            undo.set_appended(reached.rows);
         }
     }
     progress.finish();
@@ -148,41 +150,49 @@ async fn import(
     Ok(summary)
 }
 
-/// Sends a batch, and sets aside what is refused. Returns how many rows of the import hold, where that was said.
+/// How far an import has come.
+#[derive(Default)]
+struct Reached {
+    /// So many rows, from the first one on, are in or set aside.
+    rows: u64,
+    /// Whether none behind them is in. Of a request without an answer nobody knows.
+    exact: bool,
+}
+
+/// Sends a batch, and sets aside what is refused.
 async fn send_batch(
     client: &AdminClient,
     import: &str,
     table: &PlannedTable,
     batch: Batch,
     aside: Option<&mut Aside>,
-) -> Result<Option<u64>, Failure> {
+    reached: &mut Reached,
+) -> Result<(), Failure> {
     let name = utf8_percent_encode(&table.name, NON_ALPHANUMERIC);
     let address = format!(
         "/api/hull/import/{import}/rows?table={name}&form={}&first={}",
         form_name(table.form),
         batch.first
     );
-    let sent: Option<Sent> = if batch.rows > 0 {
-        let body = if aside.is_some() { batch.body.clone() } else { Vec::new() };
-        let (kept, body) = if aside.is_some() { (batch, body) } else { split(batch) };
-        let sent = client.upload(&address, body).await.map_err(|error| row_error(table, error));
-        if let (Some(aside), Ok(sent)) = (aside, &sent) {
-            aside.add(table, &kept, sent)?;
-        }
-        Some(sent?)
-    } else {
-        if let Some(aside) = aside {
-            aside.add(table, &batch, &Sent { applied: 0, refused: Vec::new() })?;
-        }
-        None
+    let rows = batch.rows + batch.refused.len() as u64;
+    let mut sent = Sent { refused: Vec::new() };
+    let (kept, body) = match aside {
+        Some(_) => (batch.body.clone(), batch.body),
+        None => (Vec::new(), batch.body),
     };
-    Ok(sent.map(|sent| sent.applied))
-}
-
-/// The rows without the batch, for when nobody needs them afterwards.
-fn split(mut batch: Batch) -> (Batch, Vec<u8>) {
-    let body = std::mem::take(&mut batch.body);
-    (batch, body)
+    let batch = Batch { body: kept, ..batch };
+    if batch.rows > 0 {
+        sent = client.upload(&address, body).await.map_err(|error| {
+            if let ClientError::Refused { answer, .. } = &error
+                && let Some(applied) = answer["applied"].as_u64()
+            {
+                *reached = Reached { rows: applied, exact: true };
+            }
+            row_error(table, error)
+        })?;
+    }
+    reached.rows += rows;
+    aside.map_or(Ok(()), |aside| aside.add(table, &batch, &sent))
 }
 
 /// A row that the server refuses is named by its file.
@@ -196,22 +206,35 @@ fn row_error(table: &PlannedTable, error: ClientError) -> Failure {
 }
 
 /// An appended file stays as far as it came.
-fn told_how_far(failure: Failure, applied: u64) -> Failure {
+fn told_how_far(failure: Failure, reached: &Reached) -> Failure {
     let code = failure.code().to_owned();
-    let message = format!(
-        "{failure}\nAppended rows stay: the first {applied} rows of the import are in. To go on, mend the file, remove \
-         those rows from it and append the rest."
-    );
+    let told = stay(reached.rows, reached.exact);
+    let message = format!("{failure}\n{told}");
     match failure {
         Failure::Input { .. } => Failure::Input { code, message },
         Failure::Client(ClientError::Refused { status, answer, .. }) => {
             Failure::Client(ClientError::Refused { status, code, message, answer })
         }
         other => {
-            eprintln!("{message}");
+            eprintln!("{told}");
             other
         }
     }
+}
+
+/// What stays of an appended file, and how to go on.
+pub(super) fn stay(rows: u64, exact: bool) -> String {
+    let rows = if exact {
+        format!("the first {rows} rows of the import are in")
+    } else {
+        format!(
+            "at least the first {rows} rows of the import are in, and some behind them may be; `hull tables` counts \
+             the documents"
+        )
+    };
+    format!(
+        "Appended rows stay: {rows}. To go on, mend the file, remove those rows from it and append the rest."
+    )
 }
 
 /// What will happen, a line a table.

@@ -24,6 +24,7 @@ use crate::target::Target;
 pub(crate) struct Undo {
     target: Arc<Mutex<Option<Target>>>,
     import: Arc<std::sync::Mutex<Option<(AdminClient, String)>>>,
+    appended: Arc<std::sync::Mutex<Option<u64>>>,
 }
 
 impl Undo {
@@ -31,6 +32,13 @@ impl Undo {
     pub(crate) fn set_import(&self, client: &AdminClient, id: &str) {
         if let Ok(mut import) = self.import.lock() {
             *import = Some((client.clone(), id.to_owned()));
+        }
+    }
+
+    /// So many rows of it stay whatever follows.
+    pub(crate) fn set_appended(&self, rows: u64) {
+        if let Ok(mut appended) = self.appended.lock() {
+            *appended = Some(rows);
         }
     }
 
@@ -53,6 +61,9 @@ impl Undo {
     /// Undoes it.
     pub(crate) async fn run(&self) {
         self.cancel_import().await;
+        if let Some(rows) = self.appended.lock().ok().and_then(|appended| *appended) {
+            eprintln!("{}", import::stay(rows, false));
+        }
         if let Some(target) = self.target.lock().await.take() {
             // The interrupt is what is reported.
             let _ = target.close().await;

@@ -50,8 +50,6 @@ pub(crate) struct Refused {
 /// What was sent of a batch: a server's answer.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Sent {
-    /// Rows of the whole import that hold so far.
-    pub(crate) applied: u64,
     /// Rows that the server refused.
     #[serde(default)]
     pub(crate) refused: Vec<Refused>,
