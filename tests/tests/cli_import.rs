@@ -129,6 +129,12 @@ fn archives_made_by_hand_import_by_convex_rules() {
         "{ended:?}"
     );
     assert_eq!(ended.code, 0);
+    let old = bench.zip(
+        "old.zip",
+        &[("stored/documents.jsonl", row), ("stored/generated_schema.jsonl", "{\"value\":\"int64\"}\n")],
+    );
+    let ended = bench.import(&old, &["--replace"]);
+    assert!(ended.err.contains("stored/generated_schema.jsonl: it is that of an older export"), "{ended:?}");
 }
 
 #[test]

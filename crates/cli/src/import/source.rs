@@ -11,6 +11,9 @@ use crate::error::Failure;
 use crate::formats::rows::BadFile;
 use crate::formats::zip_in::{Layout, Zip, is_uniform, read_tables};
 
+/// Why a `generated_schema.jsonl` is not used.
+const OLD_FORM: &str = "it is that of an older export; its table is read as plain JSON, so an int64 that stands as a string stays one";
+
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -131,16 +134,20 @@ impl Source {
             Some(at) => read_tables(zip.read(at).map_err(bad)?).map_err(bad)?,
             None => BTreeMap::new(),
         };
-        let mut tables = Vec::new();
+        let (mut tables, mut ignored) = (Vec::new(), layout.ignored.clone());
         for (name, at) in &layout.documents {
             let form = match layout.forms.get(name) {
                 Some(form) if is_uniform(zip.read(*form).map_err(bad)?) => RowForm::Export,
-                _ => RowForm::Wire,
+                Some(form) => {
+                    ignored.push((zip.name(*form).map_err(bad)?, OLD_FORM));
+                    RowForm::Wire
+                }
+                None => RowForm::Wire,
             };
             let file = format!("{}:{}", path.display(), zip.name(*at).map_err(bad)?);
             tables.push(planned(name, numbers.get(name).copied(), form, Part::Entry(*at), file)?);
         }
-        Ok(Source { path: path.to_owned(), tables, ignored: layout.ignored })
+        Ok(Source { path: path.to_owned(), tables, ignored })
     }
 
     /// A snapshot's files in a folder, or files named after tables.
@@ -160,11 +167,15 @@ impl Source {
             Some(at) => read_tables(open(at)?).map_err(bad)?,
             None => BTreeMap::new(),
         };
-        let mut tables = Vec::new();
+        let (mut tables, mut ignored) = (Vec::new(), layout.ignored.clone());
         for (name, at) in &layout.documents {
             let form = match layout.forms.get(name) {
                 Some(form) if is_uniform(open(*form)?) => RowForm::Export,
-                _ => RowForm::Wire,
+                Some(form) => {
+                    ignored.extend(files.get(*form).map(|(name, _)| (name.clone(), OLD_FORM)));
+                    RowForm::Wire
+                }
+                None => RowForm::Wire,
             };
             let Some((_, file)) = files.get(*at) else { continue };
             let part = Part::File(file.clone(), Format::Jsonl);
@@ -180,7 +191,7 @@ impl Source {
                 }
             }
         }
-        Ok(Source { path: path.to_owned(), tables, ignored: layout.ignored })
+        Ok(Source { path: path.to_owned(), tables, ignored })
     }
 }
 
