@@ -1,4 +1,4 @@
-//! The measured application: accounts and transfers, a chat room, and rows that belong to users.
+//! The measured application: accounts and transfers, a chat room, rows that belong to users, and a table to import.
 //!
 //! Tables, paths and argument names are fixed, so that other load generators can drive it too. All numbers are
 //! `v.number()`; a function that has nothing to say returns null.
@@ -29,6 +29,17 @@ struct Message {
 #[index(by_user(user))]
 struct Item {
     user: f64,
+    body: String,
+}
+
+/// What is imported and exported.
+#[derive(Table)]
+#[table("records")]
+#[index(by_user(user))]
+#[index(by_name(name))]
+struct Record {
+    user: f64,
+    name: String,
     body: String,
 }
 
@@ -180,7 +191,7 @@ mod items {
 
 /// All tables and functions.
 pub fn app() -> App {
-    let schema = Schema::new().of::<Account>().of::<Message>().of::<Item>();
+    let schema = Schema::new().of::<Account>().of::<Message>().of::<Item>().of::<Record>();
     App::new()
         .schema(schema)
         .module(accounts::module())
