@@ -1,7 +1,11 @@
-//! The functions of the Extrovertly application, one module a table.
+//! The functions of the Extrovertly application, a module for each table.
 
+mod achievements;
+mod coach;
+mod events;
 mod journal_entries;
 mod missions;
+mod tracking;
 mod user_missions;
 mod user_profiles;
 mod users;
@@ -11,12 +15,22 @@ use hull::prelude::*;
 use crate::not_found;
 
 /// The application's modules, as frontends name them.
-pub(crate) fn modules() -> [Module; 5] {
+pub(crate) fn modules() -> [Module; 15] {
     [
         users::module(),
         user_profiles::module(),
         journal_entries::module(),
         missions::module(),
         user_missions::module(),
+        events::all::module(),
+        events::attendees::module(),
+        achievements::all::module(),
+        achievements::earned::module(),
+        coach::conversations::module(),
+        coach::messages::module(),
+        tracking::progress::module(),
+        tracking::insights::module(),
+        tracking::moods::module(),
+        tracking::goals::module(),
     ]
 }

@@ -69,4 +69,37 @@ export function extrovertly({ query, mutation, refused }) {
     assert.deepEqual(ids(await query("userMissions:listByMission", { missionId: easy })), [taken, other]);
     await remove("userMissions", other);
   });
+
+  test("extrovertly: the tables that only hold what they are given", async () => {
+    const userId = await mutation("users:create", user("holder"));
+    const event = {
+      title: "Board games", description: "d", date: "2026-02-03", time: "19:00", category: "games", comfortLevel: "low", price: 0, organizerId: userId, isActive: true,
+    };
+    const eventId = await holds("events", event, { listByDate: "date", listByCategory: "category", listByComfortLevel: "comfortLevel", listByOrganizer: "organizerId" });
+    await holds("eventAttendees", { eventId, userId, status: "going", rsvpAt: 5 }, { listByEvent: "eventId", listByUser: "userId" });
+    const achievement = { title: "First step", description: "d", icon: "star", category: "start", requirements: { missions: 1 }, pointsReward: 25, isActive: true };
+    const achievementId = await holds("achievements", achievement, { listByCategory: "category", listByPoints: "pointsReward" });
+    await holds("userAchievements", { userId, achievementId, earnedAt: 6, progress: 1, maxProgress: 1 }, { listByUser: "userId", listByAchievement: "achievementId" });
+    const conversationId = await holds("coachConversations", { userId, sessionId: "s1" }, { listByUser: "userId", listBySession: "sessionId" });
+    await holds("coachMessages", { conversationId, content: "Hello", sender: "coach", messageType: "advice" }, { listByConversation: "conversationId", listBySender: "sender" });
+    const progress = {
+      userId, trackingDate: "2026-02-03", activitiesCompleted: 1, journalEntries: 0, eventsAttended: 1, missionsCompleted: 0, pointsEarned: 5,
+    };
+    await holds("progressTracking", progress, { listByUser: "userId", listByDate: "trackingDate" });
+    const insight = { userId, weekStartDate: "2026-02-02", insightType: "mood", title: "t", description: "d", isRead: false };
+    await holds("weeklyInsights", insight, { listByUser: "userId", listByInsightType: "insightType" });
+    await holds("moodTracking", { userId, mood: "curious", intensity: 7 }, { listByUser: "userId", listByMood: "mood" });
+    await holds("socialGoals", { userId, title: "Join a club", category: "club", currentValue: 0, status: "active" }, { listByUser: "userId", listByCategory: "category" });
+  });
+
+  /** Creates a document and finds it by its id and along each index. */
+  async function holds(module, document, lists) {
+    const id = await mutation(`${module}:create`, document);
+    assert.deepEqual(fields(await query(`${module}:get`, { id })), document);
+    assert.equal((await query(`${module}:list`, { limit: 1 }))[0]._id, id);
+    for (const [name, field] of Object.entries(lists)) {
+      assert.ok(ids(await query(`${module}:${name}`, { [field]: document[field] })).includes(id), `${module}:${name}`);
+    }
+    return id;
+  }
 }
