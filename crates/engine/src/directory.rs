@@ -62,7 +62,9 @@ impl Engine {
                 path.display()
             )));
         }
-        let storage = SledStorage::open(path.join("store"), SledOptions::for_budget(options.memory_budget));
+        // An eighth of the budget is for what nobody counts: threads, buffers, what the allocator keeps.
+        let budget = options.memory_budget - options.memory_budget / 8;
+        let storage = SledStorage::open(path.join("store"), SledOptions::for_budget(budget));
         let storage = Arc::new(storage.map_err(|error| match error {
             StorageError::NewerFormat { found, known, .. } => OpenError::NewerFormat { found, known },
             other => OpenError::Storage(other),
@@ -86,10 +88,7 @@ impl Engine {
             LogError::Damaged { .. } => OpenError::Damaged(error.to_string()),
             other => OpenError::Log(other.to_string()),
         })?;
-        let engine = Self::open(Options {
-            memory_budget: options.memory_budget,
-            ..Options::new(storage, Arc::new(log))
-        })?;
+        let engine = Self::open(Options { memory_budget: budget, ..Options::new(storage, Arc::new(log)) })?;
         *engine.inner.directory.lock() = Some(lock);
         Ok(engine)
     }
