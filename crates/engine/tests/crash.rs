@@ -10,46 +10,12 @@ use std::sync::Arc;
 
 use common::*;
 use hull_engine::log::MemoryLog;
-use hull_engine::storage::{Fault, FaultyStorage, MemoryStorage};
-use hull_engine::{CheckpointStep, CommitError, Engine, KeyRange, ManualClock, OpenError, Options, Order};
+use hull_engine::storage::Fault;
+use hull_engine::{CheckpointStep, CommitError, Engine, KeyRange, OpenError, Order};
 use hull_model::{Schema, define_table, v};
 use hull_value::{Timestamp, ValueRef};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
-
-struct Disk {
-    storage: Arc<MemoryStorage>,
-    faulty: Arc<FaultyStorage>,
-    log: Arc<MemoryLog>,
-    clock: Arc<ManualClock>,
-}
-
-impl Disk {
-    fn new() -> Self {
-        let storage = Arc::new(MemoryStorage::new());
-        let faulty = Arc::new(FaultyStorage::new(storage.clone()));
-        let clock = Arc::new(ManualClock::new(Timestamp(1_700_000_000_000_000_000)));
-        Self { storage, faulty, log: Arc::new(MemoryLog::new()), clock }
-    }
-
-    fn open(&self, seed: u64) -> Result<Engine, OpenError> {
-        let mut options = Options::new(self.faulty.clone(), self.log.clone());
-        options.clock = self.clock.clone();
-        options.seed = Some(seed);
-        options.background = false;
-        options.memory_budget = 64 << 10;
-        Engine::open(options)
-    }
-
-    /// Loses power: what is kept of the un-synced is random.
-    fn lose_power(&mut self, rng: &mut SmallRng) {
-        self.faulty.heal();
-        let kept = rng.random_range(0..=self.storage.unsynced());
-        self.storage.power_loss(kept);
-        let kept = rng.random_range(0..=self.log.unsynced());
-        self.log = Arc::new(self.log.after_power_loss(kept));
-    }
-}
 
 /// Runs a random script until storage fails or the script is through; returns every state that was committed.
 fn script(

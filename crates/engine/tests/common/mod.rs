@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hull_engine::log::MemoryLog;
-use hull_engine::storage::MemoryStorage;
-use hull_engine::{Document, Engine, KeyRange, ManualClock, Options, Order, Transaction};
+use hull_engine::storage::{FaultyStorage, MemoryStorage};
+use hull_engine::{Document, Engine, KeyRange, ManualClock, OpenError, Options, Order, Transaction};
 use hull_model::{IndexBounds, Schema, define_table, v};
 use hull_value::{DocumentId, Packed, Timestamp, Value, ValueRef};
+use rand::RngExt;
+use rand::rngs::SmallRng;
 
 pub fn object(fields: &[(&str, Value)]) -> Packed {
     let fields: BTreeMap<String, Value> = fields.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
@@ -117,4 +119,39 @@ pub fn state_of(engine: &Engine) -> State {
     }
     assert_eq!(all, by_id);
     all
+}
+
+/// What outlives an engine: a storage that can be told to fail, a log, and the clock. Little memory, no background.
+pub struct Disk {
+    pub storage: Arc<MemoryStorage>,
+    pub faulty: Arc<FaultyStorage>,
+    pub log: Arc<MemoryLog>,
+    pub clock: Arc<ManualClock>,
+}
+
+impl Disk {
+    pub fn new() -> Self {
+        let storage = Arc::new(MemoryStorage::new());
+        let faulty = Arc::new(FaultyStorage::new(storage.clone()));
+        let clock = Arc::new(ManualClock::new(Timestamp(1_700_000_000_000_000_000)));
+        Self { storage, faulty, log: Arc::new(MemoryLog::new()), clock }
+    }
+
+    pub fn open(&self, seed: u64) -> Result<Engine, OpenError> {
+        let mut options = Options::new(self.faulty.clone(), self.log.clone());
+        options.clock = self.clock.clone();
+        options.seed = Some(seed);
+        options.background = false;
+        options.memory_budget = 64 << 10;
+        Engine::open(options)
+    }
+
+    /// Loses power: what is kept of the un-synced is random.
+    pub fn lose_power(&mut self, rng: &mut SmallRng) {
+        self.faulty.heal();
+        let kept = rng.random_range(0..=self.storage.unsynced());
+        self.storage.power_loss(kept);
+        let kept = rng.random_range(0..=self.log.unsynced());
+        self.log = Arc::new(self.log.after_power_loss(kept));
+    }
 }
