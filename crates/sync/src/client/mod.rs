@@ -8,6 +8,8 @@
 //! - A mutation is finished when a Transition has reached its timestamp, so that the results a caller sees next
 //!   contain it; a failed one is finished at once. A mutation is asked for again on every new connection until then. An
 //!   action that was under way when the connection was lost is reported as lost and never asked for again.
+//! - At most 256 requests are sent and unanswered at a time, also when all are sent again: a server ends a connection of
+//!   which too many wait.
 //!
 //! A worker calls [`ClientSession::connected`] with each new socket, sends what
 //! [`ClientSession::next_message`] gives, passes text frames to [`ClientSession::receive`], and after an
@@ -27,6 +29,10 @@ use crate::server_message::{Answer, QueryUpdate, ServerMessage, is_json};
 
 pub use event::{ClientError, ClientEvent, QueryState, RequestOutcome};
 
+/// How many requests may be unanswered, and how many bytes of arguments, before the next one is sent.
+const WINDOW: usize = 256;
+const WINDOW_BYTES: usize = 16 << 20;
+
 #[derive(Debug)]
 struct Query {
     path: String,
@@ -40,6 +46,7 @@ struct Request {
     action: bool,
     path: String,
     args: String,
+    /// On this connection.
     sent: bool,
     /// The answer that no Transition has reached.
     answered: Option<(Timestamp, String, Vec<String>)>,
@@ -61,6 +68,11 @@ pub struct ClientSession {
     next_query: u32,
     requests: BTreeMap<u32, Request>,
     next_request: u32,
+    /// No request from this one on was sent on this connection.
+    unsent: u32,
+    /// How many were sent and not answered on this connection, and how long their arguments are.
+    unanswered: usize,
+    unanswered_bytes: usize,
     chunks: Reassembly,
     messages: VecDeque<String>,
     events: VecDeque<ClientEvent>,
@@ -83,6 +95,9 @@ impl ClientSession {
             next_query: 0,
             requests: BTreeMap::new(),
             next_request: 0,
+            unsent: 0,
+            unanswered: 0,
+            unanswered_bytes: 0,
             chunks: Reassembly::default(),
             messages: VecDeque::new(),
             events: VecDeque::new(),
@@ -164,12 +179,13 @@ impl ClientSession {
         let changes = self.queries.iter().map(|(id, query)| query.add(*id)).collect();
         self.messages.push_back(ClientMessage::ModifyQuerySet { base: 0, new: 1, changes }.to_json());
         self.query_set = 1;
-        for (id, request) in &mut self.requests {
-            request.sent = true;
+        for request in self.requests.values_mut() {
+            request.sent = false;
             // The server answers again, and the last answer must not be taken for that one.
             request.answered = None;
-            self.messages.push_back(request.to_json(*id));
         }
+        (self.unsent, self.unanswered, self.unanswered_bytes) = (0, 0, 0);
+        self.send_requests();
     }
 
     /// The socket is gone.
@@ -181,6 +197,12 @@ impl ClientSession {
         for request in lost.map(|(request, _)| *request).collect::<Vec<_>>() {
             self.finish(request, RequestOutcome::Lost, Vec::new());
         }
+    }
+
+    /// Forgets every request without an event, for a client that will not be let in. To be called when disconnected; what
+    /// was sent before may have been done.
+    pub fn forget_requests(&mut self) {
+        self.requests.clear();
     }
 
     /// A text frame came. After an error the socket should be closed and another one opened.
@@ -221,18 +243,35 @@ impl ClientSession {
     fn ask(&mut self, action: bool, path: &str, args: &str) -> u32 {
         let id = self.next_request;
         self.next_request += 1;
-        let request = Request {
-            action,
-            path: path.to_owned(),
-            args: list(args),
-            sent: self.is_connected,
-            answered: None,
-        };
-        if self.is_connected {
-            self.messages.push_back(request.to_json(id));
-        }
+        let request =
+            Request { action, path: path.to_owned(), args: list(args), sent: false, answered: None };
         self.requests.insert(id, request);
+        if self.is_connected {
+            self.send_requests();
+        }
         id
+    }
+
+    /// Sends as many requests as may be unanswered.
+    fn send_requests(&mut self) {
+        while self.unanswered < WINDOW && self.unanswered_bytes < WINDOW_BYTES {
+            let Some((id, request)) = self.requests.range_mut(self.unsent..).next() else { return };
+            request.sent = true;
+            self.messages.push_back(request.to_json(*id));
+            self.unanswered += 1;
+            self.unanswered_bytes += request.args.len();
+            self.unsent = id.saturating_add(1);
+        }
+    }
+
+    /// The request that an answer of this kind is for; it is unanswered no more.
+    fn answered(&mut self, id: u32, action: bool) -> Result<&mut Request, ClientError> {
+        let sent =
+            |request: &&mut Request| request.action == action && request.sent && request.answered.is_none();
+        let request = self.requests.get_mut(&id).filter(sent).ok_or(ClientError::UnknownRequest(id))?;
+        self.unanswered = self.unanswered.saturating_sub(1);
+        self.unanswered_bytes = self.unanswered_bytes.saturating_sub(request.args.len());
+        Ok(request)
     }
 
     fn send_credential(&mut self) {
@@ -246,22 +285,24 @@ impl ClientSession {
         match message {
             ServerMessage::Transition { start, end, updates, .. } => self.transition(start, end, updates)?,
             ServerMessage::MutationResponse { request, answer, ts, log_lines } => {
-                let entry = self.requests.get_mut(&request).filter(|entry| !entry.action);
-                let entry = entry.ok_or(ClientError::UnknownRequest(request))?;
+                let reached = self.reached();
+                let entry = self.answered(request, false)?;
                 let log_lines = log_lines.into_iter().map(Cow::into_owned).collect();
                 match (answer, ts) {
-                    (Answer::Value(value), Some(ts)) => {
+                    (Answer::Value(value), Some(ts)) if ts > reached => {
                         entry.answered = Some((ts, value.to_owned(), log_lines))
                     }
                     (answer, _) => self.finish(request, answer.into(), log_lines),
                 }
+                self.send_requests();
             }
             ServerMessage::ActionResponse { request, answer, log_lines } => {
-                if !self.requests.get(&request).is_some_and(|entry| entry.action) {
-                    return Err(ClientError::UnknownRequest(request));
-                }
+                self.answered(request, true)?;
                 self.finish(request, answer.into(), log_lines.into_iter().map(Cow::into_owned).collect());
+                self.send_requests();
             }
+            // It may be about a credential that another one has replaced since: the next connection has that one.
+            ServerMessage::AuthError { base, .. } if base.saturating_add(1) < self.identity => {}
             ServerMessage::AuthError { error, .. } => {
                 self.events.push_back(ClientEvent::Refused { error: error.into_owned() });
             }
@@ -305,7 +346,8 @@ impl ClientSession {
             changed.push(id);
         }
         self.events.push_back(ClientEvent::Updated { ts: end.ts, queries: changed });
-        let reached = |request: &Request| request.answered.as_ref().is_some_and(|(ts, ..)| *ts <= end.ts);
+        let reached = self.reached();
+        let reached = |request: &Request| request.answered.as_ref().is_some_and(|(ts, ..)| *ts <= reached);
         let done = self.requests.iter().filter(|(_, request)| reached(request)).map(|(id, _)| *id);
         for id in done.collect::<Vec<_>>() {
             let request = self.requests.remove(&id);
@@ -314,6 +356,11 @@ impl ClientSession {
             }
         }
         Ok(())
+    }
+
+    /// What the results show. A new connection's first Transitions may come before its queries are answered.
+    fn reached(&self) -> Timestamp {
+        if self.version.query_set == 0 { Timestamp(0) } else { self.version.ts }
     }
 
     fn finish(&mut self, request: u32, outcome: RequestOutcome, log_lines: Vec<String>) {
