@@ -24,12 +24,14 @@
 //!   [`Session::next_effect`], and bytes out of [`Session::flush`], which a worker calls when its socket
 //!   has taken the last ones.
 //! - [`ClientSession`]: the client's half, with reconnect and replay.
+//! - [`diff`]: patches that take one result to the next, for clients that ask for them.
 //! - [`ClientVersion`], [`FunctionPath`], [`QueryResult`], [`Close`]: what both need beside them.
 
 mod chunk;
 mod client;
 mod client_message;
 mod close;
+pub mod diff;
 mod message;
 mod path;
 mod result;

@@ -66,6 +66,19 @@ impl<'a> ValueRef<'a> {
         self.measure().nesting
     }
 
+    /// How many bytes its packed form takes; known without looking inside of it.
+    pub fn packed_len(&self) -> usize {
+        let with_length = |len: usize| 1 + (len.max(1).ilog2() as usize / 7 + 1) + len;
+        match self {
+            ValueRef::Null | ValueRef::Boolean(_) => 1,
+            ValueRef::Int64(_) | ValueRef::Float64(_) => 9,
+            ValueRef::String(s) => with_length(s.len()),
+            ValueRef::Bytes(b) => with_length(b.len()),
+            ValueRef::Array(a) => 5 + a.0.len(),
+            ValueRef::Object(o) => 5 + o.0.len(),
+        }
+    }
+
     pub(crate) fn measure(&self) -> raw::Measure {
         let size = match self {
             ValueRef::Null | ValueRef::Boolean(_) => 1,

@@ -58,6 +58,7 @@ proptest! {
         prop_assert_eq!(p.as_ref().cmp(&q.as_ref()), order);
         prop_assert_eq!(p.as_ref() == q.as_ref(), a == b);
         prop_assert_eq!(p.bytes() == q.bytes(), a == b);
+        prop_assert_eq!(p.as_ref().packed_len(), p.bytes().len());
         prop_assert_eq!(sort_key(Some(p.as_ref())).cmp(&sort_key(Some(q.as_ref()))), order);
         prop_assert!(sort_key(None) < sort_key(Some(p.as_ref())));
     }

@@ -498,3 +498,13 @@ fn every_field_type_has_a_serde_form() {
     same(Nullable::<String>::Null, "null");
     assert!(serde_json::from_str::<Bytes>(r#""AQI=""#).is_err());
 }
+
+#[test]
+fn the_packed_length_is_known_at_every_length_of_text() {
+    for length in [0, 1, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152] {
+        let text = pack(&Value::String("a".repeat(length)));
+        assert_eq!(text.as_ref().packed_len(), text.bytes().len(), "{length}");
+        let bytes = pack(&Value::Bytes(vec![0; length]));
+        assert_eq!(bytes.as_ref().packed_len(), bytes.bytes().len(), "{length}");
+    }
+}
