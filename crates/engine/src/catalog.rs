@@ -13,9 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::Document;
 use crate::error::TxError;
+use crate::fields::{FieldBits, FieldMask};
 use crate::key::{Key, Keyspace, key};
 use crate::limits::FIRST_TABLE_NUMBER;
 use crate::overlay::{IndexSpec, Residency, TableStore};
+use crate::record::{FieldNames, changed_fields};
 
 pub(crate) const NUMBERS: &[u8] = b"numbers";
 pub(crate) const SCHEMA: &[u8] = b"schema";
@@ -97,6 +99,7 @@ pub(crate) struct TableInfo {
     pub(crate) by_id: Keyspace,
     pub(crate) indexes: Vec<IndexInfo>,
     pub(crate) validator: Option<Arc<Validator>>,
+    pub(crate) fields: FieldBits,
     pub(crate) row: TableRow,
     pub(crate) store: Arc<TableStore>,
 }
@@ -112,6 +115,7 @@ impl TableInfo {
             by_id: keyspace,
             indexes: Vec::new(),
             validator: None,
+            fields: FieldBits::default(),
             row: TableRow { number: 0, by_id: keyspace.0, indexes: Vec::new() },
             store,
         })
@@ -139,7 +143,18 @@ impl TableInfo {
         let (number, by_id) = (TableNumber(row.number), Keyspace(row.by_id));
         let specs = indexes.iter().map(|i| i.spec.clone()).collect();
         let store = store.unwrap_or_else(|| Arc::new(TableStore::new(number, by_id, specs, residency)));
-        Ok(Arc::new(Self { name: name.into(), row_key, number, by_id, indexes, validator, row, store }))
+        let fields = FieldBits::new(validator.as_deref());
+        Ok(Arc::new(Self {
+            name: name.into(),
+            row_key,
+            number,
+            by_id,
+            indexes,
+            validator,
+            fields,
+            row,
+            store,
+        }))
     }
 
     /// The index of this name, if it can be read.
@@ -153,6 +168,18 @@ impl TableInfo {
 
     pub(crate) fn specs(&self) -> Vec<IndexSpec> {
         self.indexes.iter().map(|i| i.spec.clone()).collect()
+    }
+
+    /// What a write changes at the keys that its document keeps: the names of the fields, and their mask.
+    pub(crate) fn change<'a>(
+        &self,
+        old: Option<&'a Document>,
+        new: Option<&'a Document>,
+    ) -> (FieldNames<'a>, FieldMask) {
+        let (Some(old), Some(new)) = (old, new) else { return (FieldNames::new(), FieldMask::ALL) };
+        let changed = changed_fields(&old.value, &new.value);
+        let mask = self.fields.changed(&changed);
+        (changed, mask)
     }
 }
 

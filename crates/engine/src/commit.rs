@@ -13,12 +13,13 @@ use hull_value::Timestamp;
 use crate::catalog::CatalogChanges;
 use crate::engine::{Engine, Inner};
 use crate::error::CommitError;
+use crate::fields::FieldMask;
 use crate::key::{Key, Keyspace};
 use crate::log::{AppendError, Head};
 use crate::overlap::CommitKeys;
 use crate::overlay::{Change, Dirty, KeyChange, Residency, TableStore, Write};
 use crate::read_set::ReadSet;
-use crate::record::{self, FieldNames};
+use crate::record;
 use crate::slot::Version;
 use crate::transaction::Transaction;
 use crate::writes::{Filled, Pending};
@@ -278,24 +279,20 @@ impl Parts {
         let Pending { table, key, slot, base, new, .. } = pending;
         let store = table.store.clone();
         let mut write = Write { store, key, slot, base, new: Some(new), keys: Vec::new() };
-        self.keys.push(table.by_id, &write.key);
         let old = write.base.as_ref().and_then(|b| b.document.as_ref());
         let new = write.new.as_ref().and_then(|n| n.as_ref());
-        let (old, new) = match (old, new) {
-            (Some(old), Some(new)) => {
-                let changed = record::changed_fields(&old.value, &new.value);
-                if !table.indexes.iter().any(|index| index.spec.depends_on(&changed)) {
-                    for index in &table.indexes {
-                        self.keys.push_with(index.spec.keyspace, |buffer| index.spec.write_key(new, buffer));
-                    }
-                    record::write(&write, &changed, &mut self.record);
-                    drop(changed);
-                    return self.writes.push(write);
-                }
-                (Some(old), Some(new))
+        let (changed, mask) = table.change(old, new);
+        self.keys.push(table.by_id, mask, &write.key);
+        if let (Some(_), Some(new)) = (old, new)
+            && !table.indexes.iter().any(|index| index.spec.depends_on(&changed))
+        {
+            for index in &table.indexes {
+                self.keys.push_with(index.spec.keyspace, mask, |buffer| index.spec.write_key(new, buffer));
             }
-            both => both,
-        };
+            record::write(&write, &changed, &mut self.record);
+            drop(changed);
+            return self.writes.push(write);
+        }
         let mut changes = Vec::with_capacity(2 * table.indexes.len());
         let mut buffer = Vec::with_capacity(64);
         for index in &table.indexes {
@@ -303,7 +300,8 @@ impl Parts {
             let after = new.map(|d| index.spec.key_of(d, &mut buffer));
             let keyspace = index.spec.keyspace;
             let mut push = |change, key: Key| {
-                self.keys.push(keyspace, &key);
+                let mask = if change == Change::Kept { mask } else { FieldMask::ALL };
+                self.keys.push(keyspace, mask, &key);
                 changes.push(KeyChange { keyspace, change, key });
             };
             match (before, after) {
@@ -318,10 +316,6 @@ impl Parts {
                 }
             }
         }
-        let changed = match (old, new) {
-            (Some(old), Some(new)) => record::changed_fields(&old.value, &new.value),
-            _ => FieldNames::new(),
-        };
         write.keys = changes;
         record::write(&write, &changed, &mut self.record);
         drop(changed);
@@ -337,7 +331,7 @@ impl Parts {
             let key = index.spec.key_of(&document, &mut buffer);
             let change = if index.spec.keyspace == keyspace { Change::Gained } else { Change::Kept };
             if change == Change::Gained {
-                self.keys.push(keyspace, &key);
+                self.keys.push(keyspace, FieldMask::ALL, &key);
             }
             changes.push(KeyChange { keyspace: index.spec.keyspace, change, key });
         }

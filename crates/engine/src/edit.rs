@@ -11,6 +11,7 @@ use hull_value::{DocumentId, ObjectRef, Packed, ValueRef, check_identifier};
 use crate::catalog::{NUMBERS, TableInfo, emptied, new_table, row, table_key};
 use crate::document::Document;
 use crate::error::TxError;
+use crate::fields::FieldMask;
 use crate::key::{Keyspace, key};
 use crate::limits::{MAX_DOCUMENT_NESTING, MAX_DOCUMENT_SIZE, MAX_TABLES};
 use crate::overlay::Residency;
@@ -105,7 +106,8 @@ impl Transaction {
         let Some(table) = self.table_numbered(id.table) else {
             return Err(TxError::NonexistentDocument { operation, id });
         };
-        match self.read(&table, &id.internal.0)? {
+        // As a whole, whatever was looked at before: the version that is written holds the other fields too.
+        match self.read(&table, FieldMask::ALL, &id.internal.0)? {
             Some(read) => Ok((table, read)),
             None => Err(TxError::NonexistentDocument { operation, id }),
         }

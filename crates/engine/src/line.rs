@@ -15,6 +15,7 @@ use std::task::{Context, Poll, Waker};
 use parking_lot::Mutex;
 
 use crate::engine::Engine;
+use crate::fields::FieldMask;
 use crate::overlap::{CommitKeys, ConflictKey};
 use crate::read_set::ReadSet;
 use crate::transaction::Transaction;
@@ -184,11 +185,14 @@ impl Transaction {
         let mut keys = CommitKeys::new();
         let mut buffer = Vec::new();
         for pending in self.writes.list.iter().filter(|p| p.is_effective()) {
-            keys.push(pending.table.by_id, &pending.key);
-            let before = pending.base.as_ref().and_then(|b| b.document.as_ref());
-            for document in before.into_iter().chain(&pending.new) {
-                for index in &pending.table.indexes {
-                    keys.push(index.spec.keyspace, &index.spec.key_of(document, &mut buffer));
+            let (old, new) = (pending.base.as_ref().and_then(|b| b.document.as_ref()), pending.new.as_ref());
+            let (_, mask) = pending.table.change(old, new);
+            keys.push(pending.table.by_id, mask, &pending.key);
+            for index in &pending.table.indexes {
+                let [before, after] = [old, new].map(|d| d.map(|d| index.spec.key_of(d, &mut buffer)));
+                let mask = if before == after { mask } else { FieldMask::ALL };
+                for k in before.iter().chain(after.iter().filter(|after| before.as_ref() != Some(*after))) {
+                    keys.push(index.spec.keyspace, mask, k);
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! The one overlap check: does a commit touch what was read?
 //!
+//! It does where it changed a key inside an interval that was read, and of that key a part that was looked at.
 //! [`ReadSet::touches`] decides conflicts and stale results; [`IntervalIndex`] answers the same question for many
 //! read sets at once, at a cost that grows with what is touched. Both are tested against brute force.
 
@@ -9,15 +10,17 @@ use std::collections::HashMap;
 use hull_value::Timestamp;
 use smallvec::SmallVec;
 
+use crate::fields::FieldMask;
 use crate::key::{Key, Keyspace, key};
 use crate::read_set::{End, ReadSet};
 
-/// The keys that one commit changed: for each document its id, its keys before and its keys after in every index.
+/// The keys that one commit changed, with what of them: for each document its id, its keys before and its keys after in
+/// every index.
 #[derive(Clone, Debug, Default)]
 pub struct CommitKeys {
     /// When the commit took place.
     pub ts: Timestamp,
-    /// For each key its keyspace, its length and its bytes: one allocation, since many commits are kept.
+    /// For each key its keyspace, its length, what changed and its bytes: one allocation, since many commits are kept.
     packed: Vec<u8>,
     /// Bytes of older versions that this commit left behind, for the bound on history.
     pub(crate) superseded: u32,
@@ -31,33 +34,42 @@ impl CommitKeys {
 
     /// No keys yet, with room for about so many.
     pub(crate) fn with_room(keys: usize) -> Self {
-        Self { packed: Vec::with_capacity(keys * (8 + 34)), ..Self::default() }
+        Self { packed: Vec::with_capacity(keys * (16 + 34)), ..Self::default() }
     }
 
-    /// Adds a key.
-    pub fn push(&mut self, keyspace: Keyspace, k: &[u8]) {
-        self.push_with(keyspace, |buffer| buffer.extend_from_slice(k));
+    /// Adds a key and what of it changed.
+    pub fn push(&mut self, keyspace: Keyspace, changed: FieldMask, k: &[u8]) {
+        self.push_with(keyspace, changed, |buffer| buffer.extend_from_slice(k));
     }
 
     /// Adds the key that `write` appends.
-    pub(crate) fn push_with(&mut self, keyspace: Keyspace, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn push_with(
+        &mut self,
+        keyspace: Keyspace,
+        changed: FieldMask,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
         self.packed.extend_from_slice(&keyspace.0.to_le_bytes());
+        let length_at = self.packed.len();
         self.packed.extend_from_slice(&[0; 4]);
+        self.packed.extend_from_slice(&changed.0.to_le_bytes());
         let start = self.packed.len();
         write(&mut self.packed);
         let length = (self.packed.len() - start) as u32;
-        self.packed[start - 4..start].copy_from_slice(&length.to_le_bytes());
+        self.packed[length_at..length_at + 4].copy_from_slice(&length.to_le_bytes());
     }
 
-    /// All keys.
-    pub fn iter(&self) -> impl Iterator<Item = (Keyspace, &[u8])> {
+    /// All keys, with what of them changed.
+    pub fn iter(&self) -> impl Iterator<Item = (Keyspace, FieldMask, &[u8])> {
         let mut rest = &self.packed[..];
         std::iter::from_fn(move || {
             let (keyspace, behind) = rest.split_first_chunk::<4>()?;
             let (length, behind) = behind.split_first_chunk::<4>()?;
+            let (changed, behind) = behind.split_first_chunk::<8>()?;
             let (k, behind) = behind.split_at_checked(u32::from_le_bytes(*length) as usize)?;
             rest = behind;
-            Some((Keyspace(u32::from_le_bytes(*keyspace)), k))
+            let changed = FieldMask(u64::from_le_bytes(*changed));
+            Some((Keyspace(u32::from_le_bytes(*keyspace)), changed, k))
         })
     }
 
@@ -81,16 +93,16 @@ pub struct ConflictKey {
 }
 
 impl ReadSet {
-    /// Whether the commit changed a key that was read.
+    /// Whether the commit changed something that was read.
     #[inline]
     pub fn touches(&self, commit: &CommitKeys) -> bool {
-        commit.iter().any(|(keyspace, k)| self.find(keyspace, k).is_some())
+        commit.iter().any(|(keyspace, changed, k)| self.find(keyspace, changed, k).is_some())
     }
 
     /// The interval that the commit wrote into, if there is one.
     pub fn conflict(&self, commit: &CommitKeys) -> Option<ConflictKey> {
-        commit.iter().find_map(|(keyspace, k)| {
-            self.find(keyspace, k).map(|i| ConflictKey { keyspace, key: i.start.clone() })
+        commit.iter().find_map(|(keyspace, changed, k)| {
+            self.find(keyspace, changed, k).map(|i| ConflictKey { keyspace, key: i.start.clone() })
         })
     }
 }
@@ -98,11 +110,12 @@ impl ReadSet {
 /// The intervals of many read sets, each with the subscriber it belongs to.
 #[derive(Debug)]
 pub struct IntervalIndex<S> {
-    keyspaces: HashMap<Keyspace, PerKeyspace<S>>,
+    /// Apart by what the reads look at, so that no time is lost on those that a commit does not concern.
+    keyspaces: HashMap<Keyspace, Vec<(FieldMask, PerMask<S>)>>,
 }
 
 #[derive(Debug)]
-struct PerKeyspace<S> {
+struct PerMask<S> {
     points: HashMap<Key, SmallVec<[S; 2]>>,
     ranges: Treap<S>,
 }
@@ -122,10 +135,13 @@ impl<S: Clone + PartialEq> IntervalIndex<S> {
     /// Adds every interval of `reads` for `subscriber`.
     pub fn insert(&mut self, reads: &ReadSet, subscriber: S) {
         for interval in &reads.intervals {
-            let per = self
-                .keyspaces
-                .entry(interval.keyspace)
-                .or_insert_with(|| PerKeyspace { points: HashMap::new(), ranges: Treap::default() });
+            let masks = self.keyspaces.entry(interval.keyspace).or_default();
+            let at = masks.iter().position(|(mask, _)| *mask == interval.mask).unwrap_or_else(|| {
+                let per = PerMask { points: HashMap::new(), ranges: Treap::default() };
+                masks.push((interval.mask, per));
+                masks.len() - 1
+            });
+            let per = &mut masks[at].1;
             match &interval.end {
                 End::Point => per.points.entry(interval.start.clone()).or_default().push(subscriber.clone()),
                 End::Before(end) => per.ranges.insert(&interval.start, Some(end), subscriber.clone()),
@@ -137,7 +153,9 @@ impl<S: Clone + PartialEq> IntervalIndex<S> {
     /// Takes out what [`IntervalIndex::insert`] added for the same read set and subscriber.
     pub fn remove(&mut self, reads: &ReadSet, subscriber: &S) {
         for interval in &reads.intervals {
-            let Some(per) = self.keyspaces.get_mut(&interval.keyspace) else { continue };
+            let Some(masks) = self.keyspaces.get_mut(&interval.keyspace) else { continue };
+            let Some(at) = masks.iter().position(|(mask, _)| *mask == interval.mask) else { continue };
+            let per = &mut masks[at].1;
             match &interval.end {
                 End::Point => {
                     if let Some(list) = per.points.get_mut(&interval.start) {
@@ -153,21 +171,27 @@ impl<S: Clone + PartialEq> IntervalIndex<S> {
                 End::Unbounded => per.ranges.remove(&interval.start, None, subscriber),
             }
             if per.points.is_empty() && per.ranges.root == NIL {
-                self.keyspaces.remove(&interval.keyspace);
+                masks.swap_remove(at);
+                if masks.is_empty() {
+                    self.keyspaces.remove(&interval.keyspace);
+                }
             }
         }
     }
 
-    /// Calls `hit` for every subscriber whose intervals hold a key of the commit; for one that several keys hit, several times.
+    /// Calls `hit` for every subscriber whose read set the commit touches; for one that it touches at several places,
+    /// several times.
     pub fn stab(&self, commit: &CommitKeys, mut hit: impl FnMut(&S)) {
-        for (keyspace, k) in commit.iter() {
-            let Some(per) = self.keyspaces.get(&keyspace) else { continue };
-            if !per.points.is_empty()
-                && let Some(list) = per.points.get(&key(k))
-            {
-                list.iter().for_each(&mut hit);
+        for (keyspace, changed, k) in commit.iter() {
+            let Some(masks) = self.keyspaces.get(&keyspace) else { continue };
+            for (_, per) in masks.iter().filter(|(mask, _)| mask.meets(changed)) {
+                if !per.points.is_empty()
+                    && let Some(list) = per.points.get(&key(k))
+                {
+                    list.iter().for_each(&mut hit);
+                }
+                per.ranges.stab(per.ranges.root, k, &mut hit);
             }
-            per.ranges.stab(per.ranges.root, k, &mut hit);
         }
     }
 

@@ -1,8 +1,9 @@
 //! The read set: the key intervals that a transaction's answers depend on.
 //!
 //! An interval covers exactly the keys that were yielded or proven absent: a scan that stopped early depends on
-//! nothing behind the last key it gave out.
+//! nothing behind the last key it gave out. Its mask says what was looked at under these keys.
 
+use crate::fields::FieldMask;
 use crate::key::{Key, Keyspace, compare, key, same, successor};
 
 /// Where an interval ends.
@@ -16,7 +17,7 @@ pub enum End {
     Unbounded,
 }
 
-/// A half-open interval of keys in one keyspace.
+/// A half-open interval of keys in one keyspace, and what was looked at under them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interval {
     /// The keyspace.
@@ -25,6 +26,8 @@ pub struct Interval {
     pub start: Key,
     /// The end.
     pub end: End,
+    /// What was looked at.
+    pub mask: FieldMask,
 }
 
 impl Interval {
@@ -70,7 +73,8 @@ impl ReadSet {
         Self::default()
     }
 
-    /// The intervals; disjoint and sorted once [`ReadSet::seal`] was called.
+    /// The intervals. Once [`ReadSet::seal`] was called, those of a mask lie side by side, wider masks first, and are
+    /// sorted and disjoint.
     pub fn intervals(&self) -> &[Interval] {
         &self.intervals
     }
@@ -80,17 +84,23 @@ impl ReadSet {
         self.intervals.is_empty()
     }
 
-    /// Adds one key.
+    /// Adds one key and all that is under it.
     pub fn add_point(&mut self, keyspace: Keyspace, point: &[u8]) {
-        let near = self.intervals.len().saturating_sub(8);
-        if self.intervals[near..].iter().any(|i| i.keyspace == keyspace && i.contains(point)) {
-            return;
-        }
-        self.push(Interval { keyspace, start: key(point), end: End::Point });
+        self.add_point_of(keyspace, FieldMask::ALL, point);
     }
 
-    /// Adds the half-open range from `start` to `end`; `None` is unbounded.
-    pub fn add_range(&mut self, keyspace: Keyspace, start: &[u8], end: Option<&[u8]>) {
+    /// Adds one key of which so much was looked at.
+    pub fn add_point_of(&mut self, keyspace: Keyspace, mask: FieldMask, point: &[u8]) {
+        let near = self.intervals.len().saturating_sub(8);
+        let covers = |i: &Interval| i.keyspace == keyspace && i.mask.holds(mask) && i.contains(point);
+        if self.intervals[near..].iter().any(covers) {
+            return;
+        }
+        self.push(Interval { keyspace, start: key(point), end: End::Point, mask });
+    }
+
+    /// Adds the half-open range from `start` to `end`, of which so much was looked at; `None` is unbounded.
+    pub fn add_range(&mut self, keyspace: Keyspace, mask: FieldMask, start: &[u8], end: Option<&[u8]>) {
         if end.is_some_and(|e| e <= start) {
             return;
         }
@@ -98,6 +108,7 @@ impl ReadSet {
             keyspace,
             start: key(start),
             end: end.map_or(End::Unbounded, |e| End::Before(key(e))),
+            mask,
         });
     }
 
@@ -115,7 +126,7 @@ impl ReadSet {
     pub(crate) fn grow_up(
         &mut self,
         at: Option<Growing>,
-        keyspace: Keyspace,
+        (keyspace, mask): (Keyspace, FieldMask),
         start: &[u8],
         last: &Key,
     ) -> Growing {
@@ -124,7 +135,7 @@ impl ReadSet {
                 *end = last.clone().into_successor();
                 at
             }
-            _ => self.grow(at, keyspace, start, End::Before(successor(last))),
+            _ => self.grow(at, (keyspace, mask), start, End::Before(successor(last))),
         }
     }
 
@@ -133,7 +144,7 @@ impl ReadSet {
     pub(crate) fn grow_down(
         &mut self,
         at: Option<Growing>,
-        keyspace: Keyspace,
+        (keyspace, mask): (Keyspace, FieldMask),
         last: &Key,
         end: Option<&[u8]>,
     ) -> Growing {
@@ -142,7 +153,10 @@ impl ReadSet {
                 *start = last.clone();
                 at
             }
-            _ => self.grow(at, keyspace, last, end.map_or(End::Unbounded, |end| End::Before(key(end)))),
+            _ => {
+                let end = end.map_or(End::Unbounded, |end| End::Before(key(end)));
+                self.grow(at, (keyspace, mask), last, end)
+            }
         }
     }
 
@@ -150,7 +164,7 @@ impl ReadSet {
     pub(crate) fn grow(
         &mut self,
         at: Option<Growing>,
-        keyspace: Keyspace,
+        (keyspace, mask): (Keyspace, FieldMask),
         start: &[u8],
         end: End,
     ) -> Growing {
@@ -160,7 +174,7 @@ impl ReadSet {
                 interval.end = end;
                 at
             }
-            None => self.push(Interval { keyspace, start: key(start), end }),
+            None => self.push(Interval { keyspace, start: key(start), end, mask }),
         }
     }
 
@@ -181,7 +195,13 @@ impl ReadSet {
         self.intervals.len()
     }
 
-    /// Sorts and merges the intervals.
+    /// From now on everything that was read counts as looked at as a whole.
+    pub(crate) fn widen(&mut self) {
+        self.sealed = false;
+        self.intervals.iter_mut().for_each(|interval| interval.mask = FieldMask::ALL);
+    }
+
+    /// Sorts the intervals, merges those of a mask, and leaves out those that one of a wider mask covers.
     pub fn seal(&mut self) {
         if self.sealed {
             return;
@@ -192,11 +212,14 @@ impl ReadSet {
         }
         self.generation = self.generation.wrapping_add(1);
         let mut all = std::mem::take(&mut self.intervals);
-        all.sort_by(|a, b| a.keyspace.cmp(&b.keyspace).then_with(|| a.start.cmp(&b.start)));
+        all.sort_by(|a, b| {
+            let place = b.mask.cmp(&a.mask).then_with(|| a.keyspace.cmp(&b.keyspace));
+            place.then_with(|| a.start.cmp(&b.start))
+        });
         let mut merged: Vec<Interval> = Vec::with_capacity(all.len());
         for next in all {
             if let Some(last) = merged.last_mut()
-                && last.keyspace == next.keyspace
+                && (last.mask, last.keyspace) == (next.mask, next.keyspace)
             {
                 if last.start == next.start && next.end == End::Point {
                     // Holds when `last` is not empty, and no interval is.
@@ -217,17 +240,24 @@ impl ReadSet {
             }
             merged.push(next);
         }
+        if let (Some(first), Some(last)) = (merged.first(), merged.last())
+            && first.mask != last.mask
+        {
+            let covered: Vec<bool> = merged.iter().map(|i| is_covered(&merged, i)).collect();
+            let mut covered = covered.into_iter();
+            merged.retain(|_| !covered.next().unwrap_or_default());
+        }
         self.intervals = merged;
     }
 
-    /// The interval that holds `k`, if there is one.
+    /// An interval that holds `k` and looks at something of what changed there, if there is one.
     #[inline]
-    pub fn find(&self, keyspace: Keyspace, k: &[u8]) -> Option<&Interval> {
+    pub fn find(&self, keyspace: Keyspace, changed: FieldMask, k: &[u8]) -> Option<&Interval> {
         if self.sealed && self.intervals.len() > 8 {
-            let after = self.intervals.partition_point(|i| (i.keyspace, &i.start[..]) <= (keyspace, k));
-            return self.intervals[..after].last().filter(|i| i.keyspace == keyspace && i.contains(k));
+            let met = by_mask(&self.intervals).filter(|(mask, _)| mask.meets(changed));
+            return met.filter_map(|(_, group)| holder(group, keyspace, k)).next();
         }
-        self.intervals.iter().find(|i| i.keyspace == keyspace && i.contains(k))
+        self.intervals.iter().find(|i| i.keyspace == keyspace && i.mask.meets(changed) && i.contains(k))
     }
 
     /// Adds all intervals of another read set.
@@ -241,4 +271,37 @@ impl ReadSet {
         self.intervals.iter().map(|i| size_of::<Interval>() + i.start.len().saturating_sub(40)).sum::<usize>()
             + size_of::<Self>()
     }
+}
+
+/// The groups of sealed intervals that have a mask in common: mostly one.
+fn by_mask(intervals: &[Interval]) -> impl Iterator<Item = (FieldMask, &[Interval])> {
+    let mut rest = intervals;
+    std::iter::from_fn(move || {
+        let mask = rest.first()?.mask;
+        let same = match rest.last() {
+            Some(last) if last.mask == mask => rest.len(),
+            _ => rest.partition_point(|i| i.mask == mask),
+        };
+        let (group, others) = rest.split_at(same);
+        rest = others;
+        Some((mask, group))
+    })
+}
+
+/// The interval of a group that holds `k`.
+#[inline]
+fn holder<'a>(group: &'a [Interval], keyspace: Keyspace, k: &[u8]) -> Option<&'a Interval> {
+    let after = group.partition_point(|i| (i.keyspace, &i.start[..]) <= (keyspace, k));
+    group[..after].last().filter(|i| i.keyspace == keyspace && i.contains(k))
+}
+
+/// Whether one of these intervals, sealed but for this, covers another with a wider mask.
+fn is_covered(intervals: &[Interval], interval: &Interval) -> bool {
+    let wider = by_mask(intervals).take_while(|(mask, _)| *mask > interval.mask);
+    wider.filter(|(mask, _)| mask.holds(interval.mask)).any(|(_, group)| {
+        holder(group, interval.keyspace, &interval.start).is_some_and(|by| match by.exclusive_end() {
+            None => true,
+            Some(end) => interval.exclusive_end().is_some_and(|other| other <= end),
+        })
+    })
 }

@@ -13,6 +13,7 @@ use crate::catalog::{BY_ID, TableInfo};
 use crate::document::Document;
 use crate::engine::Inner;
 use crate::error::TxError;
+use crate::fields::{FieldMask, Projection};
 use crate::key::{Key, Keyspace, key, storage_end, storage_key, successor};
 use crate::overlay::Row;
 use crate::read_set::{End, Growing};
@@ -55,6 +56,8 @@ pub struct Scan {
     last_row: Option<usize>,
     /// Of a scan of `by_id`: the range of the ids' sort keys.
     ids: Option<KeyRange>,
+    /// What its caller looks at.
+    mask: FieldMask,
 }
 
 #[derive(Debug)]
@@ -166,6 +169,26 @@ impl Transaction {
         Ok(true)
     }
 
+    /// Whether a scan that has not been begun finds anything. If so, this depends on the presence of what was found
+    /// first; if not, on the presence of anything in the range.
+    pub fn exists(&mut self, scan: Scan) -> Result<bool, TxError> {
+        let mut scan = scan.select(Projection::Presence);
+        while self.has_rows(&mut scan, 1)? {
+            let at = scan.next;
+            scan.next += 1;
+            let Some((k, Some(read))) = scan.rows.get(at) else { continue };
+            if scan.ids.as_ref().is_some_and(|ids| !has_id(ids, read.document.id)) {
+                continue;
+            }
+            if let Some(source) = &scan.source {
+                self.reads.add_point_of(source.keyspace, scan.mask, k);
+            }
+            self.count_document(&read.document)?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
     /// Sees to it that rows are at hand; false once the range holds no more, which then is read as a whole.
     fn has_rows(&mut self, scan: &mut Scan, wanted: usize) -> Result<bool, TxError> {
         let Some(keyspace) = scan.source.as_ref().map(|source| source.keyspace) else { return Ok(false) };
@@ -180,7 +203,8 @@ impl Transaction {
                 let (start, end) = &scan.whole;
                 let end = end.clone().map_or(End::Unbounded, End::Before);
                 if end != End::Before(start.clone()) {
-                    scan.growing = Some(self.reads.grow(scan.growing, keyspace, start, end));
+                    let what = (keyspace, scan.mask);
+                    scan.growing = Some(self.reads.grow(scan.growing, what, start, end));
                 }
                 return Ok(false);
             }
@@ -195,10 +219,11 @@ impl Transaction {
         let Some(source) = &scan.source else { return };
         let Some((k, _)) = scan.last_row.and_then(|at| scan.rows.get(at)) else { return };
         let (start, end) = &scan.whole;
+        let what = (source.keyspace, scan.mask);
         scan.growing = Some(if scan.reverse {
-            self.reads.grow_down(scan.growing, source.keyspace, k, end.as_deref())
+            self.reads.grow_down(scan.growing, what, k, end.as_deref())
         } else {
-            self.reads.grow_up(scan.growing, source.keyspace, start, k)
+            self.reads.grow_up(scan.growing, what, start, k)
         });
     }
 
@@ -290,7 +315,17 @@ impl Scan {
             last: None,
             last_row: None,
             ids: None,
+            mask: FieldMask::ALL,
         }
+    }
+
+    /// The same scan for a caller who looks at no more of the documents than this; to be said before it is begun.
+    #[must_use]
+    pub fn select(mut self, projection: Projection<'_>) -> Self {
+        if let Some(source) = &self.source {
+            self.mask = source.table.fields.read(projection);
+        }
+        self
     }
 
     /// Translates a range of the sort keys of ids: one id becomes its key, anything else a filter.

@@ -16,6 +16,7 @@ use crate::clock::IdMaker;
 use crate::document::Document;
 use crate::engine::Inner;
 use crate::error::TxError;
+use crate::fields::{FieldMask, Projection};
 use crate::key::{Keyspace, key, prefix_end, storage_key};
 use crate::limits::{Limits, Usage};
 use crate::overlay::Found;
@@ -121,6 +122,10 @@ impl Transaction {
 
     /// What was read, sorted and merged; ends the transaction.
     pub fn into_read_set(mut self) -> ReadSet {
+        if self.usage.bytes_read > self.limits.bytes_read {
+            // That this is too much depends on every field of what was read.
+            self.reads.widen();
+        }
         self.reads.seal();
         std::mem::take(&mut self.reads)
     }
@@ -151,9 +156,20 @@ impl Transaction {
 
     /// The document of this id.
     pub fn get(&mut self, id: DocumentId) -> Result<Option<Document>, TxError> {
+        self.look_up(id, Projection::Whole)
+    }
+
+    /// The document of this id, for a caller who looks at no more of it than these top-level fields, if at any.
+    pub fn get_fields(&mut self, id: DocumentId, fields: &[&str]) -> Result<Option<Document>, TxError> {
+        self.look_up(id, Projection::Fields(fields))
+    }
+
+    #[inline]
+    fn look_up(&mut self, id: DocumentId, projection: Projection<'_>) -> Result<Option<Document>, TxError> {
         if !self.read_only {
             let Some(table) = self.table_numbered(id.table) else { return Ok(None) };
-            let read = self.read(&table, &id.internal.0)?;
+            let mask = table.fields.read(projection);
+            let read = self.read(&table, mask, &id.internal.0)?;
             return Ok(read.map(|r| r.document));
         }
         // Without writes, and with nobody to remember the document for.
@@ -163,7 +179,7 @@ impl Transaction {
         };
         depend_on(&mut self.tables, &mut self.reads, table);
         note_read(&mut self.usage, &mut self.reads, &self.limits)?;
-        self.reads.add_point(table.by_id, &id.internal.0);
+        self.reads.add_point_of(table.by_id, table.fields.read(projection), &id.internal.0);
         let Some(read) = self.engine.read(table, &id.internal.0, self.snapshot.ts())? else {
             return Ok(None);
         };
@@ -251,16 +267,21 @@ impl Transaction {
             }
             None => {
                 let end = prefix_end(TABLES);
-                self.reads.add_range(Keyspace::CATALOG, TABLES, end.as_deref());
+                self.reads.add_range(Keyspace::CATALOG, FieldMask::ALL, TABLES, end.as_deref());
                 None
             }
         }
     }
 
-    /// Reads a document by id, counted and noted.
-    pub(crate) fn read(&mut self, table: &Arc<TableInfo>, k: &[u8]) -> Result<Option<Read>, TxError> {
+    /// Reads a document by id, counted and noted as looked at in so far.
+    pub(crate) fn read(
+        &mut self,
+        table: &Arc<TableInfo>,
+        mask: FieldMask,
+        k: &[u8],
+    ) -> Result<Option<Read>, TxError> {
         self.note_read()?;
-        self.reads.add_point(table.by_id, k);
+        self.reads.add_point_of(table.by_id, mask, k);
         let found = self.find(table, k)?;
         if let Some(read) = &found {
             self.count_document(&read.document)?;

@@ -3,7 +3,8 @@
 //! Every read is compared with the oracle's state at the transaction's snapshot plus its own writes. A commit that
 //! succeeds must have read what it would have read at the newest state: then the commits in order of their timestamps
 //! are a serial history. Between any two steps there may be a step of a checkpoint, of loading or of letting go of a
-//! table, or a restart.
+//! table, a change of the schema, or a restart. Reads look at all of a document, at some of its fields, or only at
+//! whether there is one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
 mod common;
@@ -14,7 +15,9 @@ use std::sync::Arc;
 use common::*;
 use hull_engine::log::MemoryLog;
 use hull_engine::storage::{MemoryStorage, Storage};
-use hull_engine::{Document, Engine, KeyRange, ManualClock, Options, Order, Savepoint, Transaction};
+use hull_engine::{
+    Document, Engine, KeyRange, ManualClock, Options, Order, Projection, Savepoint, Transaction,
+};
 use hull_model::{IndexBounds, Schema, define_table, v};
 use hull_value::{DocumentId, Timestamp, ValueRef};
 use rand::rngs::SmallRng;
@@ -32,14 +35,45 @@ type State = BTreeMap<DocumentId, Row>;
 /// A read that can be asked again.
 #[derive(Clone, Debug)]
 enum Question {
-    Get(DocumentId),
-    Scan { from: f64, to: f64, by_v: bool, reverse: bool, limit: usize },
+    Get(DocumentId, &'static [&'static str]),
+    Scan { from: f64, to: f64, by_v: bool, reverse: bool, limit: usize, fields: &'static [&'static str] },
+    Count { from: f64, to: f64, by_v: bool },
+    Exists { from: f64, to: f64, by_v: bool, reverse: bool },
 }
 
-fn answer(question: &Question, state: &State) -> Vec<(DocumentId, Row)> {
+/// What reads look at; the first stands for whole documents.
+const PROJECTIONS: [&[&str]; 5] = [&["k", "v"], &["k"], &["v", "_id"], &["nothing"], &[]];
+
+/// Leaves what a read does not look at out of a row.
+fn look((id, row): (DocumentId, Row), fields: &[&str]) -> (DocumentId, Row) {
+    let looked = |name: &str, value: f64| if fields.contains(&name) { value } else { -1.0 };
+    (id, Row { k: looked("k", row.k), v: looked("v", row.v), created: row.created })
+}
+
+fn answer(question: &Question, state: &State) -> Answer {
     match question {
-        Question::Get(id) => state.get(id).map(|r| (*id, r.clone())).into_iter().collect(),
-        Question::Scan { from, to, by_v, reverse, limit } => {
+        Question::Get(id, fields) => {
+            Answer::Rows(state.get(id).map(|r| look((*id, r.clone()), fields)).into_iter().collect())
+        }
+        Question::Count { from, to, by_v } => {
+            let all = Question::Scan {
+                from: *from,
+                to: *to,
+                by_v: *by_v,
+                reverse: false,
+                limit: usize::MAX,
+                fields: &[],
+            };
+            match answer(&all, state) {
+                Answer::Rows(rows) => Answer::Number(rows.len()),
+                number => number,
+            }
+        }
+        Question::Exists { from, to, by_v, .. } => {
+            let all = Question::Count { from: *from, to: *to, by_v: *by_v };
+            Answer::Number(usize::from(answer(&all, state) != Answer::Number(0)))
+        }
+        Question::Scan { from, to, by_v, reverse, limit, fields } => {
             let field = |r: &Row| if *by_v { r.v } else { r.k };
             let mut rows: Vec<_> = state
                 .iter()
@@ -56,7 +90,7 @@ fn answer(question: &Question, state: &State) -> Vec<(DocumentId, Row)> {
                 rows.reverse();
             }
             rows.truncate(*limit);
-            rows
+            Answer::Rows(rows.into_iter().map(|r| look(r, fields)).collect())
         }
     }
 }
@@ -66,25 +100,52 @@ fn row(document: &Document) -> (DocumentId, Row) {
     (document.id, row)
 }
 
-fn ask(question: &Question, tx: &mut Transaction, between: &mut dyn FnMut()) -> Vec<(DocumentId, Row)> {
+fn projection(fields: &'static [&'static str]) -> Projection<'static> {
+    if fields == PROJECTIONS[0] { Projection::Whole } else { Projection::Fields(fields) }
+}
+
+fn scan(tx: &mut Transaction, (from, to): (f64, f64), by_v: bool, reverse: bool) -> hull_engine::Scan {
+    let bounds = IndexBounds::all()
+        .lower(std::ops::Bound::Included(Some(ValueRef::Float64(from))))
+        .upper(std::ops::Bound::Excluded(Some(ValueRef::Float64(to))));
+    let order = if reverse { Order::Desc } else { Order::Asc };
+    tx.scan("t", if by_v { "by_v" } else { "by_k" }, &bounds.to_key_range(), order).unwrap()
+}
+
+fn ask(question: &Question, tx: &mut Transaction, between: &mut dyn FnMut()) -> Answer {
     match question {
-        Question::Get(id) => tx.get(*id).unwrap().iter().map(row).collect(),
-        Question::Scan { from, to, by_v, reverse, limit } => {
-            let bounds = IndexBounds::all()
-                .lower(std::ops::Bound::Included(Some(ValueRef::Float64(*from))))
-                .upper(std::ops::Bound::Excluded(Some(ValueRef::Float64(*to))));
-            let order = if *reverse { Order::Desc } else { Order::Asc };
-            let index = if *by_v { "by_v" } else { "by_k" };
-            let mut scan = tx.scan("t", index, &bounds.to_key_range(), order).unwrap();
+        Question::Get(id, fields) => {
+            let found = match projection(fields) {
+                Projection::Fields(fields) => tx.get_fields(*id, fields),
+                _ => tx.get(*id),
+            };
+            Answer::Rows(found.unwrap().iter().map(|found| look(row(found), fields)).collect())
+        }
+        Question::Count { from, to, by_v } => {
+            let mut scan = scan(tx, (*from, *to), *by_v, false).select(Projection::Presence);
+            let mut count = 0;
+            while tx.next(&mut scan).unwrap().is_some() {
+                between();
+                count += 1;
+            }
+            Answer::Number(count)
+        }
+        Question::Exists { from, to, by_v, reverse } => {
+            let scan = scan(tx, (*from, *to), *by_v, *reverse);
+            between();
+            Answer::Number(usize::from(tx.exists(scan).unwrap()))
+        }
+        Question::Scan { from, to, by_v, reverse, limit, fields } => {
+            let mut scan = scan(tx, (*from, *to), *by_v, *reverse).select(projection(fields));
             let mut rows = Vec::new();
             while rows.len() < *limit {
                 between();
                 match tx.next(&mut scan).unwrap() {
-                    Some(document) => rows.push(row(&document)),
+                    Some(document) => rows.push(look(row(&document), fields)),
                     None => break,
                 }
             }
-            rows
+            Answer::Rows(rows)
         }
     }
 }
@@ -92,8 +153,13 @@ fn ask(question: &Question, tx: &mut Transaction, between: &mut dyn FnMut()) -> 
 /// What a transaction has written.
 type Own = BTreeMap<DocumentId, Option<Row>>;
 
-/// The rows of an answer, in their order.
-type Answer = Vec<(DocumentId, Row)>;
+/// What a read found.
+#[derive(Clone, Debug, PartialEq)]
+enum Answer {
+    /// In their order.
+    Rows(Vec<(DocumentId, Row)>),
+    Number(usize),
+}
 
 struct Open {
     tx: Transaction,
@@ -105,9 +171,16 @@ struct Open {
     savepoint: Option<(Savepoint, State, Own)>,
 }
 
-fn test_schema() -> Schema {
-    let table = define_table("t").field("k", v::number()).field("v", v::number()).field("pad", v::string());
-    Schema::new().table(table.index("by_k", ["k"]).index("by_v", ["v"]))
+/// Schemas under which the same fields have other bits.
+fn schemas() -> [Schema; 3] {
+    let table = || define_table("t").index("by_k", ["k"]).index("by_v", ["v"]);
+    let fields = || table().field("k", v::number()).field("v", v::number()).field("pad", v::string());
+    let more = fields().field("a", v::optional(v::number())).field("m", v::optional(v::number()));
+    [
+        Schema::new().table(fields()),
+        Schema::new().table(more),
+        Schema::new().table(table().document(v::any())),
+    ]
 }
 
 struct World {
@@ -160,7 +233,7 @@ impl World {
         options.background = false;
         options.memory_budget = budget;
         let engine = Engine::open(options).unwrap();
-        engine.apply_schema(&test_schema(), &mut |_| {}).unwrap();
+        engine.apply_schema(&schemas()[0], &mut |_| {}).unwrap();
         engine
     }
 
@@ -183,13 +256,21 @@ impl World {
     }
 
     fn question(&mut self) -> Question {
+        let fields = PROJECTIONS[self.rng.random_range(0..PROJECTIONS.len())];
         if self.rng.random_bool(0.4) && !self.ids.is_empty() {
-            return Question::Get(self.ids[self.rng.random_range(0..self.ids.len())]);
+            return Question::Get(self.ids[self.rng.random_range(0..self.ids.len())], fields);
         }
         let from = f64::from(self.rng.random_range(0..30));
         let width = f64::from([1, 1, 3, 40][self.rng.random_range(0..4)]);
-        let limit = [1, 3, 1000][self.rng.random_range(0..3)];
-        Question::Scan { from, to: from + width, by_v: self.rng.random(), reverse: self.rng.random(), limit }
+        let (to, by_v, reverse) = (from + width, self.rng.random(), self.rng.random());
+        match self.rng.random_range(0..5) {
+            0 => Question::Count { from, to, by_v },
+            1 => Question::Exists { from, to, by_v, reverse },
+            _ => {
+                let limit = [1, 3, 1000][self.rng.random_range(0..3)];
+                Question::Scan { from, to, by_v, reverse, limit, fields }
+            }
+        }
     }
 
     fn ask(&mut self, open: &mut Open) {
@@ -214,15 +295,17 @@ impl World {
         }
         let id = self.ids[self.rng.random_range(0..self.ids.len())];
         let there = open.sees.get(&id).cloned();
-        let what = self.rng.random_range(0..3);
+        let what = self.rng.random_range(0..5);
         let result = match what {
             0 => open.tx.patch(id, &[("k", Some(ValueRef::Float64(k)))]),
-            1 => open.tx.replace(id, &fields),
+            1 => open.tx.patch(id, &[("v", Some(ValueRef::Float64(v)))]),
+            2 => open.tx.patch(id, &[("pad", Some(ValueRef::String(&pad)))]),
+            3 => open.tx.replace(id, &fields),
             _ => open.tx.delete(id),
         };
-        // What a write finds is a read too.
+        // What a write finds is a read too, and of all fields.
         let read: Vec<_> = there.iter().map(|r| (id, r.clone())).collect();
-        open.asked.push((Question::Get(id), open.wrote.clone(), read));
+        open.asked.push((Question::Get(id, PROJECTIONS[0]), open.wrote.clone(), Answer::Rows(read)));
         let Some(old) = there else {
             assert_eq!(result.unwrap_err().code(), "NonexistentDocument");
             return;
@@ -230,7 +313,9 @@ impl World {
         result.unwrap();
         let new = match what {
             0 => Some(Row { k, ..old }),
-            1 => Some(Row { k, v, ..old }),
+            1 => Some(Row { v, ..old }),
+            2 => Some(old),
+            3 => Some(Row { k, v, ..old }),
             _ => None,
         };
         match &new {
@@ -269,7 +354,8 @@ impl World {
         let mut tx = self.engine.begin();
         for reverse in [false, true] {
             for by_v in [false, true] {
-                let question = Question::Scan { from: 0.0, to: 1000.0, by_v, reverse, limit: 100_000 };
+                let (from, to, limit, fields) = (0.0, 1000.0, 100_000, PROJECTIONS[0]);
+                let question = Question::Scan { from, to, by_v, reverse, limit, fields };
                 assert_eq!(ask(&question, &mut tx, &mut || {}), answer(&question, &self.state));
             }
         }
@@ -292,6 +378,10 @@ impl World {
             if self.rng.random_bool(0.004) {
                 open.clear();
                 self.reopen();
+            }
+            if self.rng.random_bool(0.02) {
+                let next = &schemas()[self.rng.random_range(0..3)];
+                self.engine.apply_schema(next, &mut |_| {}).unwrap();
             }
             if open.len() < 5 && self.rng.random_bool(0.4) {
                 let tx = self.engine.begin();

@@ -1,24 +1,39 @@
 //! The overlap check against brute force: one read set, and many in an interval index.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use hull_engine::{CommitKeys, IntervalIndex, Keyspace, ReadSet};
+use hull_engine::{CommitKeys, End, FieldMask, Interval, IntervalIndex, Keyspace, ReadSet};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
-enum Read {
-    Point(u32, Vec<u8>),
-    Range(u32, Vec<u8>, Option<Vec<u8>>),
+enum Keys {
+    Point(Vec<u8>),
+    Range(Vec<u8>, Option<Vec<u8>>),
+}
+
+#[derive(Clone, Debug)]
+struct Read {
+    keyspace: u32,
+    keys: Keys,
+    mask: FieldMask,
+}
+
+#[derive(Clone, Debug)]
+struct Written {
+    keyspace: u32,
+    key: Vec<u8>,
+    changed: FieldMask,
 }
 
 impl Read {
-    fn covers(&self, keyspace: u32, key: &[u8]) -> bool {
-        match self {
-            Read::Point(k, p) => *k == keyspace && p == key,
-            Read::Range(k, start, end) => {
-                *k == keyspace && key >= &start[..] && end.as_ref().is_none_or(|end| key < &end[..])
-            }
-        }
+    fn meets(&self, written: &Written) -> bool {
+        let key = &written.key;
+        let holds = match &self.keys {
+            Keys::Point(p) => p == key,
+            Keys::Range(start, end) => key >= start && end.as_ref().is_none_or(|end| key < end),
+        };
+        self.keyspace == written.keyspace && holds && self.mask.0 & written.changed.0 != 0
     }
 }
 
@@ -26,19 +41,32 @@ fn key() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![prop::collection::vec(0..4_u8, 0..4), prop::collection::vec(0..2_u8, 39..43)]
 }
 
+/// What reads look at: mostly everything, otherwise the presence with some of three fields.
+fn read_mask() -> impl Strategy<Value = FieldMask> {
+    prop_oneof![Just(FieldMask::ALL), (0..8_u64).prop_map(|fields| FieldMask(FieldMask::PRESENCE.0 | fields))]
+}
+
 fn read() -> impl Strategy<Value = Read> {
-    prop_oneof![
-        (0..3_u32, key()).prop_map(|(k, p)| Read::Point(k, p)),
-        (0..3_u32, key(), prop::option::weighted(0.8, key())).prop_map(|(k, s, e)| Read::Range(k, s, e)),
-    ]
+    let keys = prop_oneof![
+        key().prop_map(Keys::Point),
+        (key(), prop::option::weighted(0.8, key())).prop_map(|(s, e)| Keys::Range(s, e)),
+    ];
+    (0..3_u32, keys, read_mask()).prop_map(|(keyspace, keys, mask)| Read { keyspace, keys, mask })
+}
+
+/// Keys that appear, disappear, or stay while some of four fields change.
+fn written() -> impl Strategy<Value = Written> {
+    let changed = prop_oneof![Just(FieldMask::ALL), (1..16_u64).prop_map(FieldMask)];
+    (0..3_u32, key(), changed).prop_map(|(keyspace, key, changed)| Written { keyspace, key, changed })
 }
 
 fn read_set(reads: &[Read], sealed: bool) -> ReadSet {
     let mut set = ReadSet::new();
     for read in reads {
-        match read {
-            Read::Point(k, p) => set.add_point(Keyspace(*k), p),
-            Read::Range(k, s, e) => set.add_range(Keyspace(*k), s, e.as_deref()),
+        let keyspace = Keyspace(read.keyspace);
+        match &read.keys {
+            Keys::Point(p) => set.add_point_of(keyspace, read.mask, p),
+            Keys::Range(s, e) => set.add_range(keyspace, read.mask, s, e.as_deref()),
         }
     }
     if sealed {
@@ -47,35 +75,51 @@ fn read_set(reads: &[Read], sealed: bool) -> ReadSet {
     set
 }
 
-fn commit(keys: &[(u32, Vec<u8>)]) -> CommitKeys {
+fn commit(keys: &[Written]) -> CommitKeys {
     let mut commit = CommitKeys::new();
-    keys.iter().for_each(|(k, key)| commit.push(Keyspace(*k), key));
+    keys.iter().for_each(|w| commit.push(Keyspace(w.keyspace), w.changed, &w.key));
     commit
+}
+
+fn is_touched(reads: &[Read], keys: &[Written]) -> bool {
+    keys.iter().any(|written| reads.iter().any(|read| read.meets(written)))
+}
+
+/// Whether an interval holds all that another does.
+fn covers(by: &Interval, other: &Interval) -> bool {
+    let reaches = match (&by.end, &other.end) {
+        (End::Unbounded, _) | (_, End::Point) => true,
+        (End::Before(end), End::Before(other)) => other <= end,
+        _ => false,
+    };
+    reaches && by.mask.holds(other.mask) && by.keyspace == other.keyspace && by.contains(&other.start)
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn a_read_set_is_touched_exactly_when_a_read_covers_a_key(
-        reads in prop::collection::vec(read(), 0..24),
-        keys in prop::collection::vec((0..3_u32, key()), 0..4),
+    fn a_read_set_is_touched_exactly_when_a_read_looks_at_what_changed_under_a_key(
+        reads in prop::collection::vec(read(), 0..40),
+        keys in prop::collection::vec(written(), 0..4),
         sealed in any::<bool>(),
     ) {
         let set = read_set(&reads, sealed);
-        let expected = keys.iter().any(|(k, key)| reads.iter().any(|r| r.covers(*k, key)));
+        let expected = is_touched(&reads, &keys);
         prop_assert_eq!(set.touches(&commit(&keys)), expected);
         prop_assert_eq!(set.conflict(&commit(&keys)).is_some(), expected);
         if sealed {
             let intervals = set.intervals();
-            prop_assert!(intervals.windows(2).all(|w| (w[0].keyspace, &w[0].start) < (w[1].keyspace, &w[1].start)));
+            let place = |i: &Interval| (Reverse(i.mask), i.keyspace, i.start.clone());
+            prop_assert!(intervals.windows(2).all(|w| place(&w[0]) < place(&w[1])));
+            prop_assert!(intervals.iter().all(|i| !intervals.iter().any(|by| by != i && covers(by, i))));
         }
     }
 
     #[test]
     fn an_interval_index_finds_exactly_the_touched_subscribers(
         steps in prop::collection::vec((prop::collection::vec(read(), 0..6), any::<bool>(), any::<u8>()), 1..40),
-        keys in prop::collection::vec((0..3_u32, key()), 1..4),
+        keys in prop::collection::vec(written(), 1..4),
     ) {
         let mut index = IntervalIndex::new();
         let mut live: Vec<(u32, ReadSet, Vec<Read>)> = Vec::new();
@@ -94,7 +138,7 @@ proptest! {
             });
             let expected: BTreeSet<u32> = live
                 .iter()
-                .filter(|(_, _, reads)| keys.iter().any(|(k, key)| reads.iter().any(|r| r.covers(*k, key))))
+                .filter(|(_, _, reads)| is_touched(reads, &keys))
                 .map(|(s, _, _)| *s)
                 .collect();
             prop_assert_eq!(found, expected);
