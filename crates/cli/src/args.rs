@@ -13,6 +13,7 @@ const EXIT_CODES: &str = "Exit codes:
   5    not confirmed, so nothing was done
   6    `verify` found something wrong
   7    a function answered with an error
+  8    `codegen --check`: generated files are not up to date
   130  interrupted
 
 Where the data is: --url and --admin-key, or the variables HULL_URL and HULL_ADMIN_KEY, or Convex's own
@@ -133,6 +134,21 @@ must reach back to the beginning, or the old store be whole; else it says what c
   hull verify --data-dir ./hull-data
   hull verify --rebuild-indexes")]
     Verify(VerifyCommand),
+    /// Write TypeScript types of the functions and tables of a running server, for clients
+    #[command(after_help = "Examples:
+  hull codegen --out convex/_generated
+  hull codegen --out convex/_generated --check
+  hull codegen --url http://127.0.0.1:3210 --admin-key 'ops|…'
+
+The files are those of Convex's static code generation, so `useQuery(api.messages.list, { channel })` is checked and its
+result has a type. A file that is up to date is left alone. Without a server, the application's own binary does the same:
+cargo run --release -- codegen --out convex/_generated")]
+    Codegen(CodegenCommand),
+    /// Print what the functions of a running server take and return, as `npx convex function-spec` does
+    #[command(after_help = "Examples:
+  hull function-spec
+  hull function-spec --url http://127.0.0.1:3210 --admin-key 'ops|…' > spec.json")]
+    FunctionSpec,
     /// Create, list or revoke admin keys
     #[command(after_help = "Examples:
   hull keys create --name ops --data-dir ./hull-data
@@ -237,6 +253,17 @@ pub(crate) struct RebuildCommand {
     /// Only from the directory's own store, which must be whole: it takes no more space than its data needs
     #[arg(long, conflicts_with = "backup")]
     pub(crate) compact: bool,
+}
+
+/// `codegen …`
+#[derive(Debug, Args)]
+pub(crate) struct CodegenCommand {
+    /// The folder that gets `api.d.ts`, `api.js`, `dataModel.d.ts` and `server.d.ts`
+    #[arg(long, default_value = "convex/_generated", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Write nothing, and end with exit code 8 when a file is missing or not up to date
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 /// `verify …`

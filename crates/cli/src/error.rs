@@ -10,11 +10,12 @@
 //! | 5 | not confirmed, so nothing was done |
 //! | 6 | `verify` found something wrong |
 //! | 7 | a function answered with an error |
+//! | 8 | `codegen --check`: generated files are not up to date |
 //! | 130 | interrupted |
 
 use std::process::ExitCode;
 
-use hull_server::{ClientError, ServeError, WatchError};
+use hull_server::{ClientError, CodegenError, ServeError, WatchError};
 use serde_json::json;
 
 /// Why a command ends without having done its work.
@@ -59,6 +60,9 @@ pub(crate) enum Failure {
     /// A query can't be watched.
     #[error(transparent)]
     Watch(#[from] WatchError),
+    /// Generated files are not where they should be.
+    #[error(transparent)]
+    Codegen(#[from] CodegenError),
     /// Something is wrong with the data.
     #[error("{0}")]
     Found(String),
@@ -92,6 +96,7 @@ impl Failure {
             Failure::Io { .. } => "FileError",
             Failure::Function(_) => "FunctionError",
             Failure::Watch(_) => "WatchFailed",
+            Failure::Codegen(error) => error.code(),
             Failure::Found(_) => "DataDamaged",
             Failure::Declined(_) => "NotConfirmed",
             Failure::Interrupted => "Interrupted",
@@ -103,10 +108,11 @@ impl Failure {
             Failure::Client(ClientError::Connect { .. } | ClientError::Broken { .. }) => 3,
             Failure::Client(ClientError::Url(_)) | Failure::Usage(_) => 2,
             Failure::Client(_) | Failure::Directory(_) | Failure::Data { .. } | Failure::Watch(_) => 1,
-            Failure::Input { .. } | Failure::Io { .. } => 4,
+            Failure::Input { .. } | Failure::Io { .. } | Failure::Codegen(CodegenError::Io { .. }) => 4,
             Failure::Declined(_) => 5,
             Failure::Found(_) => 6,
             Failure::Function(_) => 7,
+            Failure::Codegen(CodegenError::Stale(_)) => CodegenError::STALE,
             Failure::Interrupted => 130,
         }
     }

@@ -119,9 +119,15 @@ impl QueryCtx {
     }
 
     async fn nested_query(&self, function: &Registered, args: &Packed) -> Result<Packed> {
-        let Handler::Query(handler) = function.handler else {
-            function.expect_kind(FunctionKind::Query)?;
-            return Err(Error::message("not a query"));
+        let handler = match &function.handler {
+            Handler::Query(handler) => handler,
+            Handler::Fixed(json) => {
+                return Packed::from_json(json).map_err(|error| Error::message(error.to_string()));
+            }
+            Handler::Mutation(_) => {
+                function.expect_kind(FunctionKind::Query)?;
+                return Err(Error::message("not a query"));
+            }
         };
         let depth = deeper(self.depth)?;
         self.check(function, args).await?;

@@ -49,7 +49,7 @@ pub use watchdog::OnStuck;
 /// What the macros expand to; not for use by hand.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::private::{Call, CallFuture, FunctionDef, Output};
+    pub use crate::private::{Call, CallFuture, FunctionDef, Output, Says, SaysNothing};
     pub use {hull_model, hull_value};
 }
 

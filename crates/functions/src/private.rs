@@ -10,12 +10,14 @@
 //!         call.finish(list(ctx, args.user_id, args.limit).await)
 //!     })
 //! }
-//! FunctionDef::query::<list>(run)
+//! FunctionDef::query::<list>(run).result(Says::<Vec<Doc<Entry>>>::VALIDATOR)
 //! ```
 
 use std::any::TypeId;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use hull_model::{Function, FunctionKind, Validated, Validator, Visibility};
 use hull_value::{Decode, Encode, Packed};
@@ -38,19 +40,22 @@ pub struct FunctionDef {
     pub(crate) marker: TypeId,
     pub(crate) args: fn() -> Validator,
     pub(crate) returns: Option<fn() -> Validator>,
+    pub(crate) result: Option<fn() -> Validator>,
     pub(crate) doc: &'static str,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) enum Handler {
     Query(QueryHandler),
     Mutation(MutationHandler),
+    /// A query of the system whose answer, in wire JSON, stays the same while the process runs.
+    Fixed(Arc<str>),
 }
 
 impl Handler {
     pub(crate) fn kind(&self) -> FunctionKind {
         match self {
-            Handler::Query(_) => FunctionKind::Query,
+            Handler::Query(_) | Handler::Fixed(_) => FunctionKind::Query,
             Handler::Mutation(_) => FunctionKind::Mutation,
         }
     }
@@ -77,6 +82,7 @@ impl FunctionDef {
             marker: TypeId::of::<F>(),
             args: <F as Validated>::validator,
             returns: None,
+            result: None,
             doc: F::DOC,
         }
     }
@@ -87,7 +93,31 @@ impl FunctionDef {
         self.returns = Some(validator);
         self
     }
+
+    /// Says what the function returns, for clients; nothing is checked against it.
+    #[must_use]
+    pub fn result(mut self, validator: Option<fn() -> Validator>) -> FunctionDef {
+        self.result = validator;
+        self
+    }
 }
+
+/// What a Rust type says that its values are: `Says::<T>::VALIDATOR` is a validator where `T` stands for one. For any
+/// other type the constant of [`SaysNothing`] is found, since an inherent one whose bound does not hold is passed over.
+pub struct Says<T>(PhantomData<T>);
+
+impl<T: Validated> Says<T> {
+    /// The validator of a result of this type.
+    pub const VALIDATOR: Option<fn() -> Validator> = Some(Validator::of::<T>);
+}
+
+/// What is left for types that stand for no validator.
+pub trait SaysNothing {
+    /// Nothing is known.
+    const VALIDATOR: Option<fn() -> Validator> = None;
+}
+
+impl<T> SaysNothing for Says<T> {}
 
 /// In which form the result of a call is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::any::TypeId;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use hull_model::{FunctionKind, TableMapping, Validator, Visibility};
+use hull_model::{FunctionKind, Schema, TableMapping, Validator, Visibility, v};
 use hull_value::{Packed, ValueRef};
 use thiserror::Error as ThisError;
 
@@ -19,8 +19,9 @@ use crate::private::{Form, Handler};
 /// The largest arguments of a call, and the largest result, in bytes.
 pub(crate) const MAX_VALUE_BYTES: usize = 16 * 1024 * 1024;
 
-/// The functions of an application.
+/// The functions of an application, and the tables it declares.
 pub struct Registry {
+    schema: Schema,
     by_path: HashMap<Arc<str>, Arc<Function>>,
     by_type: HashMap<TypeId, Arc<Function>>,
 }
@@ -32,6 +33,7 @@ pub struct Function {
     pub(crate) handler: Handler,
     args: Validator,
     returns: Option<Validator>,
+    result: Option<Validator>,
     doc: &'static str,
 }
 
@@ -72,7 +74,7 @@ impl AppError {
 impl Registry {
     /// Checks and registers all functions of an application.
     pub fn new(app: App) -> std::result::Result<Registry, AppError> {
-        let mut registry = Registry { by_path: HashMap::new(), by_type: HashMap::new() };
+        let mut registry = Registry { schema: app.schema, by_path: HashMap::new(), by_type: HashMap::new() };
         for module in app.modules {
             let name = module.name.strip_suffix(".js").unwrap_or(&module.name);
             if !is_module(name) {
@@ -93,6 +95,7 @@ impl Registry {
                     handler: definition.handler,
                     args: (definition.args)(),
                     returns: definition.returns.map(|validator| validator()),
+                    result: definition.returns.or(definition.result).map(|validator| validator()),
                     doc: definition.doc,
                 });
                 if let Some(other) = registry.by_type.insert(definition.marker, function.clone())
@@ -106,6 +109,27 @@ impl Registry {
             }
         }
         Ok(registry)
+    }
+
+    /// Adds a query of the system, such as `_system/cli/modules:apiSpec`, for holders of an admin key. Its answer, in
+    /// wire JSON, stays the same while the process runs.
+    pub fn answer(&mut self, path: &str, json: impl Into<Arc<str>>) {
+        let path: Arc<str> = path.into();
+        let function = Function {
+            path: path.clone(),
+            visibility: Visibility::Internal,
+            handler: Handler::Fixed(json.into()),
+            args: v::any(),
+            returns: None,
+            result: None,
+            doc: "",
+        };
+        self.by_path.insert(path, Arc::new(function));
+    }
+
+    /// The tables that the application declares.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
     }
 
     /// The function with this path, whoever may call it.
@@ -136,9 +160,10 @@ impl Registry {
         })
     }
 
-    /// All functions, by path.
+    /// All functions of the application, by path.
     pub fn functions(&self) -> Vec<&Arc<Function>> {
-        let mut functions: Vec<_> = self.by_path.values().collect();
+        let of_application = |function: &&Arc<Function>| !matches!(function.handler, Handler::Fixed(_));
+        let mut functions: Vec<_> = self.by_path.values().filter(of_application).collect();
         functions.sort_by(|a, b| a.path.cmp(&b.path));
         functions
     }
@@ -170,9 +195,15 @@ impl Function {
         &self.args
     }
 
-    /// What it returns, where that is declared.
+    /// What its results are checked against, where that is asked for.
     pub fn returns(&self) -> Option<&Validator> {
         self.returns.as_ref()
+    }
+
+    /// What it returns: what its results are checked against, or else what the type of its result says, where that
+    /// stands for a validator.
+    pub fn result(&self) -> Option<&Validator> {
+        self.result.as_ref()
     }
 
     /// Its documentation.

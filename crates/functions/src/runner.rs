@@ -302,7 +302,8 @@ impl Runner {
         on_stuck: Option<OnStuck>,
     ) -> Result<String> {
         let call = Call { args, form: function.form() };
-        let output = match function.handler {
+        let output = match &function.handler {
+            Handler::Fixed(json) => return Ok(json.to_string()),
             Handler::Query(handler) => {
                 let ctx = QueryCtx::new(run.clone(), 0, 0);
                 self.guard(function, run, on_stuck, handler(&ctx, call)).await?

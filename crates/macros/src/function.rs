@@ -153,6 +153,11 @@ fn generate(kind: &Kind, options: &Options, mut function: ItemFn) -> syn::Result
         quote!(#[doc = #doc] pub #ident: #ty)
     });
     let marker = marker(name);
+    let result = quote!({
+        #[allow(unused_imports)]
+        use #p::SaysNothing as _;
+        #p::Says::<#output>::VALIDATOR
+    });
     let returns = options.returns.as_ref().map(|validator| quote!(.returns(|| #validator)));
     // Located at the output, for messages about it, but with the names of the registration around it: the two differ
     // where a `macro_rules!` writes the function and is handed one of them.
@@ -167,7 +172,7 @@ fn generate(kind: &Kind, options: &Options, mut function: ItemFn) -> syn::Result
                     #call
                 })
             }
-            #p::FunctionDef::#constructor::<#name>(__run)#returns
+            #p::FunctionDef::#constructor::<#name>(__run).result(#result)#returns
         }
     };
     Ok(quote! {

@@ -20,7 +20,9 @@
 //! argument struct of its name, and a private function that [`functions!`] calls:
 //!
 //! ```text
-//! FunctionDef::query::<Args>(fn(&QueryCtx, Call) -> CallFuture).returns(fn() -> Validator)   // and `mutation`
+//! FunctionDef::query::<Args>(fn(&QueryCtx, Call) -> CallFuture)     // and `mutation`
+//!     .result(Says::<Output>::VALIDATOR)                             // what the returned type says
+//!     .returns(fn() -> Validator)                                    // what is checked, where it is asked for
 //! ```
 //!
 //! Both come from `hull_functions::__private`, which also re-exports `hull_model`; the crate `hull` has the same

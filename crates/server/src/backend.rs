@@ -24,6 +24,7 @@ use tokio::sync::mpsc;
 
 use crate::admin::{AdminError, KeyStore};
 use crate::backups::Backups;
+use crate::codegen;
 use crate::connection::instant;
 use crate::data::{self, Opener};
 use crate::http::{ApiError, Credentials, without_type};
@@ -127,17 +128,20 @@ impl Backend {
         opener: Opener,
         settings: &Settings,
         runtime: tokio::runtime::Handle,
+        url: &str,
     ) -> Result<Arc<Backend>, StartError> {
         let engine = opener(settings)?;
         let schema = app.tables().clone();
+        let mut registry = Registry::new(app)?;
+        codegen::answer_spec(&mut registry, url);
         let mut tell = |progress| say(&data::describe(&progress));
-        Backend::with_engine(engine, app, Some(&schema), settings, runtime, &mut tell)
+        Backend::with_engine(engine, registry, Some(&schema), settings, runtime, &mut tell)
     }
 
     /// The same on an engine that is open; without a schema, tables stay as they are.
     pub(crate) fn with_engine(
         engine: Engine,
-        app: App,
+        registry: Registry,
         schema: Option<&Schema>,
         settings: &Settings,
         runtime: tokio::runtime::Handle,
@@ -146,8 +150,7 @@ impl Backend {
         if let Some(schema) = schema {
             engine.apply_schema(schema, tell)?;
         }
-        let registry = Arc::new(Registry::new(app)?);
-        let runner = Runner::new(engine.clone(), registry, RandomState::new().hash_one(0));
+        let runner = Runner::new(engine.clone(), Arc::new(registry), RandomState::new().hash_one(0));
         runner.start_watchdog();
         let live = {
             let _guard = runtime.enter();

@@ -14,6 +14,7 @@ mod admin;
 mod backend;
 mod backups;
 mod client;
+mod codegen;
 mod connection;
 mod control;
 mod data;
@@ -55,6 +56,7 @@ pub use backend::StartError;
 pub use client::{
     AdminClient, ByteReader, ClientError, Connecting, Connector, LineReader, Stream, authority,
 };
+pub use codegen::{CodegenError, Generated, Written};
 pub use local::Local;
 pub use page::Page;
 pub use sample::{Sample, SampleError};

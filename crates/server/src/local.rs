@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use hull_functions::App;
+use hull_functions::{App, Registry};
 use hull_model::Schema;
 use tokio::task::JoinHandle;
 
@@ -49,8 +49,8 @@ impl Local {
             let engine = data::open(&settings)?;
             let stored = engine.schema_json().and_then(|json| serde_json::from_str(&json).ok());
             let schema = stored.and_then(|json: serde_json::Value| Schema::from_json(&json).ok());
-            let app = App::new().schema(schema.clone().unwrap_or_default());
-            Backend::with_engine(engine, app, schema.as_ref(), &settings, runtime, &mut |_| {})
+            let registry = Registry::new(App::new())?;
+            Backend::with_engine(engine, registry, schema.as_ref(), &settings, runtime, &mut |_| {})
         });
         let backend = backend.await??;
         let shared = Shared::new();

@@ -1,7 +1,8 @@
 //! The entry of an application's binary: `hull::serve(app)` reads the command line and does what it says.
 //!
-//! Serving is the default; `keys …` and `watch …` are beside it. The process ends with 0 when it was asked to stop and
-//! stopped in good order, and with 1 after an error, which is printed.
+//! Serving is the default; `keys …`, `watch …` and `codegen …` are beside it. The process ends with 0 when it was asked to
+//! stop and stopped in good order, with 8 when generated files are not up to date, and with 1 after any other error,
+//! which is printed.
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
@@ -9,16 +10,17 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use hull_engine::{Engine, OpenError};
-use hull_functions::App;
+use hull_functions::{App, Registry};
 use hull_model::TableMapping;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::client::AdminClient;
+use crate::codegen::{CodegenError, Generated};
 use crate::data::{self, Opener};
 use crate::page::Page;
 use crate::sample::{Maker, Sample};
 use crate::server::{ServeError, Server};
-use crate::settings::{Command, CommandLine, SampleSize, Settings};
+use crate::settings::{CodegenCommand, Command, CommandLine, SampleSize, Settings};
 use crate::terminal::say;
 use crate::{keys_command, logs, watch};
 
@@ -104,6 +106,7 @@ impl Serve {
                 let client = AdminClient::tcp(&command.url, command.admin_key)?;
                 Ok(watch::watch(&client, &command.path, &command.args, command.count).await?)
             }
+            Some(Command::Codegen(command)) => generate(self.app, &command),
         }
     }
 
@@ -153,6 +156,17 @@ impl IntoFuture for Serve {
     }
 }
 
+/// Writes or checks the generated files of an application.
+fn generate(app: App, command: &CodegenCommand) -> Result<(), Box<dyn std::error::Error>> {
+    app.tables().check()?;
+    let generated = Generated::of(&Registry::new(app)?);
+    let files = if command.check { generated.check(&command.out) } else { generated.write(&command.out) };
+    for file in files? {
+        say(&file.to_string());
+    }
+    Ok(())
+}
+
 /// Leaves while tables and indexes are prepared: what is done is in the log, and the next start goes on from there.
 fn leave_start() -> ! {
     eprintln!("Stopped while starting; the next start goes on.");
@@ -166,14 +180,17 @@ async fn finish(server: Server) -> Result<(), ServeError> {
     Ok(())
 }
 
-fn fail(error: &dyn std::error::Error) -> ExitCode {
+fn fail(error: &(dyn std::error::Error + 'static)) -> ExitCode {
     eprintln!("error: {error}");
     let mut cause = error.source();
     while let Some(error) = cause {
         eprintln!("  because: {error}");
         cause = error.source();
     }
-    ExitCode::FAILURE
+    match error.downcast_ref() {
+        Some(CodegenError::Stale(_)) => ExitCode::from(CodegenError::STALE),
+        _ => ExitCode::FAILURE,
+    }
 }
 
 fn greet(server: &Server, settings: &Settings) {

@@ -223,8 +223,9 @@ async fn prepare(
 ) -> Result<Prepared, ServeError> {
     let wanted = Wanted { none: settings.no_sample, size: settings.sample };
     let runtime = tokio::runtime::Handle::current();
-    let backend =
-        tokio::task::spawn_blocking(move || Backend::open(app, opener, &settings, runtime)).await??;
+    let url = shared.url().unwrap_or_default().to_owned();
+    let opening = tokio::task::spawn_blocking(move || Backend::open(app, opener, &settings, runtime, &url));
+    let backend = opening.await??;
     if let Some(maker) = sample {
         let (backend, stop) = (Arc::clone(&backend), shared.stopping());
         let filling = tokio::task::spawn_blocking(move || sample::fill(&backend, maker, wanted, &stop));

@@ -26,6 +26,9 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
   # A live query in the terminal
   cargo run --release -- watch journalEntries:list '{}'
 
+  # Types of the functions and tables for a TypeScript client
+  cargo run --release -- codegen --out convex/_generated
+
 Logs go to standard error: RUST_LOG=debug says more, HULL_LOG_FORMAT=json writes JSON lines."
 )]
 #[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
@@ -43,6 +46,19 @@ pub(crate) enum Command {
     Keys(KeysCommand),
     /// Show a live query in the terminal, each time its answer changes
     Watch(WatchCommand),
+    /// Write TypeScript types of the functions and tables, for clients; needs no running server
+    Codegen(CodegenCommand),
+}
+
+/// `codegen …`
+#[derive(Debug, Args)]
+pub(crate) struct CodegenCommand {
+    /// The folder that gets `api.d.ts`, `api.js`, `dataModel.d.ts` and `server.d.ts`
+    #[arg(long, default_value = "convex/_generated", value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Write nothing, and end with exit code 8 when a file is missing or not up to date
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 /// `keys …`

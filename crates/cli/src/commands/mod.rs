@@ -1,6 +1,7 @@
 //! The commands, one file each, and what an interrupt has to undo.
 
 mod backup;
+mod codegen;
 mod data;
 mod export;
 mod import;
@@ -90,6 +91,8 @@ pub(crate) async fn run(line: CommandLine, undo: &Undo) -> Result<(), Failure> {
         Command::Backup(command) => backup::backup(target, command, json).await,
         Command::Verify(command) => verify::run(target, command, json).await,
         Command::Restore(_) | Command::Rebuild(_) => Ok(()),
+        Command::Codegen(command) => codegen::run(target, &command, json).await,
+        Command::FunctionSpec => codegen::spec(target, json).await,
         Command::Keys { action } => keys::run(target, action, json).await,
     };
     if let Some(target) = held.take() {

@@ -32,6 +32,8 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/api/hull/server", get(server))
         .route("/api/hull/schema", get(tables::schema))
         .route("/api/hull/functions", get(functions::list))
+        .route("/api/hull/codegen", get(functions::generated))
+        .route("/api/hull/function-spec", get(functions::spec))
         .route("/api/hull/tables", get(tables::tables))
         .route("/api/hull/tables/{table}/documents", get(data::page))
         .route("/api/hull/documents/{id}", get(data::document))
