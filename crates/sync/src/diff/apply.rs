@@ -203,7 +203,7 @@ fn put_list(old: ArrayRef<'_>, steps: ArrayRef<'_>, out: &mut PackedEncoder) -> 
                 old.iter().skip(first).take(count).for_each(|element| out.value(*element));
             }
             Step::Insert(values) => values.iter().for_each(|value| out.value(value)),
-            Step::Patch { index, patch } => {
+            Step::Patch { index, patch, .. } => {
                 let element = old.get(index).copied().unwrap_or_default();
                 match patch {
                     Some(patch) => put(element, Form::read(patch)?, out)?,

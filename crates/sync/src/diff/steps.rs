@@ -2,6 +2,7 @@
 
 use hull_value::{ArrayRef, ValueRef};
 
+use super::align::Origin;
 use super::apply::{PatchError, whole};
 
 /// A step that puts something into the new list; what is left out needs none.
@@ -11,8 +12,8 @@ pub(super) enum Step<'p> {
     Keep { first: usize, count: usize },
     /// These values.
     Insert(ArrayRef<'p>),
-    /// One old element, changed unless `patch` is absent.
-    Patch { index: usize, patch: Option<ValueRef<'p>> },
+    /// One old element, changed unless `patch` is absent; `moved` when the walk leaves it out.
+    Patch { index: usize, patch: Option<ValueRef<'p>>, moved: bool },
 }
 
 /// What became of an old element.
@@ -64,11 +65,11 @@ pub(super) fn read_steps<'p>(
                     if std::mem::replace(moved, true) {
                         return Err(Malformed("an element is moved twice"));
                     }
-                    each(Step::Patch { index, patch })?;
+                    each(Step::Patch { index, patch, moved: true })?;
                 }
                 None => {
                     let index = walk(1, Fate::Kept)?;
-                    each(Step::Patch { index, patch: Some(step) })?;
+                    each(Step::Patch { index, patch: Some(step), moved: false })?;
                 }
             },
             _ => return Err(Malformed("a step is a number, an array or an object")),
@@ -81,4 +82,24 @@ pub(super) fn read_steps<'p>(
         return Err(Malformed("an element is moved and kept"));
     }
     Ok(())
+}
+
+/// Where each element of the new list comes from.
+pub(super) fn origins_of_steps(old: usize, steps: ArrayRef<'_>) -> Result<Vec<Origin>, PatchError> {
+    let mut origins = Vec::new();
+    read_steps(old, steps, |step| {
+        match step {
+            Step::Keep { first, count } => {
+                let kept = first..first + count;
+                origins.extend(kept.map(|index| Origin::Old { index, same: true, moved: false }));
+            }
+            Step::Insert(values) => origins.resize(origins.len() + values.len(), Origin::Inserted),
+            Step::Patch { index, patch, moved } => {
+                let same = patch.is_none_or(|patch| patch.as_object().is_some_and(|patch| patch.is_empty()));
+                origins.push(Origin::Old { index, same, moved });
+            }
+        }
+        Ok(())
+    })?;
+    Ok(origins)
 }

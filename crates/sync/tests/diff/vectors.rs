@@ -1,5 +1,7 @@
 //! `tests/diff-vectors.json`, which implementations in other languages run too.
 
+use std::sync::LazyLock;
+
 use hull_sync::diff::{ValueHash, apply};
 use hull_value::Packed;
 use serde::Deserialize;
@@ -18,18 +20,28 @@ pub(crate) struct Vector {
 #[derive(Deserialize)]
 pub(crate) struct Refused {
     name: String,
-    pub(crate) old: String,
-    pub(crate) patch: String,
+    old: String,
+    patch: String,
 }
 
 #[derive(Deserialize)]
 pub(crate) struct Vectors {
     pub(crate) vectors: Vec<Vector>,
-    pub(crate) refused: Vec<Refused>,
+    refused: Vec<Refused>,
 }
 
-pub(crate) fn read() -> Vectors {
-    serde_json::from_str(include_str!("../diff-vectors.json")).unwrap()
+impl Vectors {
+    /// All patches, right and wrong.
+    pub(crate) fn patches(&self) -> impl Iterator<Item = &str> {
+        let right = self.vectors.iter().map(|vector| vector.patch.as_str());
+        right.chain(self.refused.iter().map(|refused| refused.patch.as_str()))
+    }
+}
+
+pub(crate) fn read() -> &'static Vectors {
+    static VECTORS: LazyLock<Vectors> =
+        LazyLock::new(|| serde_json::from_str(include_str!("../diff-vectors.json")).unwrap());
+    &VECTORS
 }
 
 fn packed(json: &str) -> Packed {
@@ -38,7 +50,7 @@ fn packed(json: &str) -> Packed {
 
 #[test]
 fn every_patch_takes_old_to_new() {
-    for vector in read().vectors {
+    for vector in &read().vectors {
         let name = &vector.name;
         let (old, new) = (packed(&vector.old), packed(&vector.new));
         assert_eq!(apply(&old, &packed(&vector.patch)), Ok(new.clone()), "{name}");
@@ -51,7 +63,7 @@ fn every_patch_takes_old_to_new() {
 
 #[test]
 fn what_does_not_fit_is_refused() {
-    for refused in read().refused {
+    for refused in &read().refused {
         let applied = Packed::from_json(&refused.patch)
             .map_err(Into::into)
             .and_then(|patch| apply(&packed(&refused.old), &patch));
