@@ -1,11 +1,12 @@
 // Every function of the five applications, through the official ConvexHttpClient; and a live query of each application,
-// through the official ConvexClient. What the server has and nobody called is an error.
+// through the official ConvexClient, plain and with the adapter. What the server has and nobody called is an error.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { ConvexClient, ConvexHttpClient } from "convex/browser";
 import { ConvexError } from "convex/values";
 import { extrovertly } from "./applications/extrovertly.js";
 import { practiceZone } from "./applications/practice-zone.js";
+import { connections } from "./support/connections.js";
 import { eventually, Server, within } from "./support/server.js";
 
 let server, client, admin;
@@ -242,11 +243,11 @@ test("skills: milestones and practice keep count", async () => {
   assert.ok(!("skill_deconstruction_id" in (await query("roadmaps:get", { id: roadmap }))));
 });
 
-test("a live query of each application shows what is written", async () => {
-  const socket = new ConvexClient(server.url);
+for (const { name, options } of connections) test(`a live query of each application shows what is written, ${name}`, async () => {
+  const socket = new ConvexClient(server.url, options);
   const creations = {
     "missions:list": () => mutation("missions:create", { title: "Live", description: "d", difficulty: "beginner", category: "c", points: 1, isActive: true }),
-    "practiceTracks:list": () => mutation("practiceTracks:create", { slug: "live", title: "t", description: "d", level: 1, order: 1, tags: [], status: "live" }),
+    "practiceTracks:list": () => mutation("practiceTracks:create", { slug: `live ${name}`, title: "t", description: "d", level: 1, order: 1, tags: [], status: "live" }),
     "scenarios:list": () => mutation("scenarios:create", {
       title: "Live", description: "d", role: "r", difficulty: "easy", instructions: "i", context: "c", visibility: "public", isActive: true, createdAt: 1, updatedAt: 1,
     }),

@@ -1,7 +1,9 @@
-// Two real browser windows keep one list in step: on the server's own page, and on a page with the official bundle.
+// Two real browser windows keep one list in step: on the server's own page, and on a page with the official bundle,
+// plain and with the adapter.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import http from "node:http";
+import path from "node:path";
 import { after, before, test } from "node:test";
 import { launchBrowser, openPage } from "./support/browser.js";
 import { freePort, Server } from "./support/server.js";
@@ -71,11 +73,17 @@ test("the chat's own page", { timeout: 120_000 }, async () => {
   }
 });
 
-test("the official browser bundle from the npm package", { timeout: 120_000 }, async () => {
+const bundles = {
+  "the official browser bundle from the npm package": "{}",
+  "the official browser bundle with the adapter": "{ webSocketConstructor: hullWebSocket() }",
+};
+for (const [name, options] of Object.entries(bundles)) test(name, { timeout: 120_000 }, async () => {
   const bundle = await readFile(new URL("./node_modules/convex/dist/browser.bundle.js", import.meta.url));
   const html = `<!doctype html><meta charset="utf-8"><title>Missions</title><link rel="icon" href="data:,">
-    <ul id="list"></ul><script src="/convex.js"></script><script>
-    const client = new convex.ConvexClient("${server.url}");
+    <ul id="list"></ul><script src="/convex.js"></script><script type="module">
+    import { hullWebSocket } from "/client/index.js";
+    const list = document.querySelector("#list");
+    const client = new convex.ConvexClient("${server.url}", ${options});
     client.onUpdate("missions:list", {}, (rows) => {
       list.replaceChildren(...rows.map((row) => Object.assign(document.createElement("li"), { textContent: row.title })));
       list.dataset.ready = rows.length;
@@ -86,18 +94,19 @@ test("the official browser bundle from the npm package", { timeout: 120_000 }, a
     });
     </script>`;
   const port = await freePort();
-  const pages = http.createServer((request, response) => {
-    const script = request.url === "/convex.js";
-    response.setHeader("Content-Type", script ? "text/javascript" : "text/html");
-    response.end(script ? bundle : html);
+  const pages = http.createServer(async (request, response) => {
+    response.setHeader("Content-Type", request.url === "/" ? "text/html" : "text/javascript");
+    if (request.url === "/") response.end(html);
+    else if (request.url === "/convex.js") response.end(bundle);
+    else response.end(await readFile(new URL(path.basename(request.url), import.meta.resolve("@hull/client"))));
   });
   await new Promise((resolve) => pages.listen(port, "127.0.0.1", resolve));
   try {
     const url = `http://127.0.0.1:${port}/`;
     const [one, two] = [await openPage(browser, url), await openPage(browser, url)];
     for (const page of [one, two]) await page.locator("#list[data-ready]").waitFor();
-    const title = `Say hello ${process.pid}`;
-    const id = await one.evaluate((name) => window.create(name), title);
+    const title = `Written with ${name} ${process.pid}`;
+    const id = await one.evaluate((text) => window.create(text), title);
     assert.match(id, /^[0-9a-z]{31,37}$/);
     await two.locator("#list li", { hasText: title }).waitFor();
     await one.locator("#list li", { hasText: title }).waitFor();

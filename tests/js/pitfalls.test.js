@@ -5,6 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { ConvexClient } from "convex/browser";
 import { anyApi } from "convex/server";
 import { compareValues } from "convex/values";
+import { connections } from "./support/connections.js";
 import { RawClient, timestamp } from "./support/raw.js";
 import { eventually, Server, within } from "./support/server.js";
 
@@ -234,32 +235,43 @@ describe("pitfalls", { concurrency: 8 }, () => {
       assert.equal(other.results.get(0).value.length, length);
       await other.close();
     }
-    const official = new ConvexClient(server.url);
-    const text = await within(official.query(anyApi.big.text, { length }), "the large result", 30);
-    assert.equal(text.length, length);
-    await official.close();
+    for (const { name, options } of connections) {
+      const official = new ConvexClient(server.url, options);
+      const text = await within(official.query(anyApi.big.text, { length }), `the large result, ${name}`, 30);
+      assert.equal(text.length, length);
+      await official.close();
+    }
   });
 
   test("15: every value survives the way there and back, and values sort as the client sorts them", async () => {
-    const client = new ConvexClient(server.url);
+    const plain = new ConvexClient(server.url);
     const values = [
       null, true, false, 0, -0, 5, -5, 0.1, 1e308, NaN, Infinity, -Infinity, 0n, -1n, 2n ** 63n - 1n, -(2n ** 63n),
       "", "ascii", "\u{1F600}", "\uFFFF", "\u{10000}", "\u0000", new ArrayBuffer(0), new Uint8Array([0, 255]).buffer,
       [], [1, 1n, "1", [null]], {}, { a: 1, b: { c: [] } }, { "": 1 },
     ];
-    for (const value of values) {
-      const back = await within(client.query(anyApi.values.echo, { value }));
-      assert.ok(Object.is(back, value) || assert.deepStrictEqual(back, value) === undefined);
+    for (const { name, options } of connections) {
+      const client = new ConvexClient(server.url, options);
+      let live;
+      client.onUpdate(anyApi.values.sorted, {}, (rows) => (live = rows));
+      for (const value of values) {
+        const back = await within(client.query(anyApi.values.echo, { value }));
+        assert.ok(Object.is(back, value) || assert.deepStrictEqual(back, value) === undefined);
+      }
+      for (const [index, value] of values.entries()) {
+        await within(client.mutation(anyApi.values.store, { key: `p15 ${name} ${index}`, value }));
+      }
+      const sorted = (await within(client.query(anyApi.values.sorted, {}))).filter((row) => row.key.startsWith(`p15 ${name} `));
+      assert.equal(sorted.length, values.length);
+      for (let at = 1; at < sorted.length; at++) {
+        assert.ok(compareValues(sorted[at - 1].value, sorted[at].value) <= 0, `at ${at}`);
+      }
+      const kept = await within(plain.query(anyApi.values.sorted, {}));
+      await eventually(() => live?.length === kept.length, "the live query");
+      assert.deepStrictEqual(live, kept);
+      await client.close();
     }
-    for (const [index, value] of values.entries()) {
-      await within(client.mutation(anyApi.values.store, { key: `p15 ${index}`, value }));
-    }
-    const sorted = (await within(client.query(anyApi.values.sorted, {}))).filter((row) => row.key.startsWith("p15 "));
-    assert.equal(sorted.length, values.length);
-    for (let at = 1; at < sorted.length; at++) {
-      assert.ok(compareValues(sorted[at - 1].value, sorted[at].value) <= 0, `at ${at}`);
-    }
-    await client.close();
+    await plain.close();
     const raw = await RawClient.open(server);
     const bad = [{ $float: "AAAAAAAA8D8=" }, { $integer: "AQ==" }, { $no: 1 }, { a: { $bytes: "?" } }];
     for (const value of bad) {

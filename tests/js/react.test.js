@@ -1,8 +1,10 @@
-// The official ConvexReactClient with useQuery, useMutation and an optimistic update, rendered by React into a DOM.
+// The official ConvexReactClient, plain and with the adapter: useQuery, useMutation and an optimistic update, rendered by
+// React into a DOM.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { Window } from "happy-dom";
 import WebSocket from "ws";
+import { connections } from "./support/connections.js";
 import { eventually, Server, within } from "./support/server.js";
 
 const window = new Window({ url: "http://localhost/" });
@@ -29,12 +31,6 @@ after(async () => {
   await server?.stop();
   await window.happyDOM.close();
 });
-
-function newClient() {
-  const client = new ConvexReactClient(server.url, { webSocketConstructor: WebSocket, unsavedChangesWarning: false });
-  cleanups.push(() => client.close());
-  return client;
-}
 
 /** Renders an element under a client and returns its container. */
 function render(client, element) {
@@ -66,64 +62,72 @@ function Room({ channel }) {
 
 const rowsOf = (container) => [...container.querySelectorAll("li")].map((item) => item.textContent);
 
-test("two clients render the same list; an optimistic row is replaced by the real one", async () => {
-  const [left, right] = [newClient(), newClient()];
-  const one = render(left, createElement(Room, { channel: "react" }));
-  const two = render(right, createElement(Room, { channel: "react" }));
-  await eventually(() => one.querySelector("button") && two.querySelector("button"), "the first results");
-  assert.deepEqual(rowsOf(one), []);
+for (const { name, options } of connections) describe(`ConvexReactClient, ${name}`, () => {
+  const newClient = () => {
+    const client = new ConvexReactClient(server.url, { webSocketConstructor: WebSocket, unsavedChangesWarning: false, ...options });
+    cleanups.push(() => client.close());
+    return client;
+  };
 
-  const history = [];
-  const observer = new window.MutationObserver(() => history.push(rowsOf(one).join("|")));
-  observer.observe(one, { childList: true, subtree: true, characterData: true });
-  flushSync(() => one.querySelector("button").click());
-  assert.deepEqual(rowsOf(one), ["hello (sending)"], "the optimistic row is there at once");
-  await eventually(() => one.querySelector("output").textContent === "1", "the mutation");
-  await eventually(() => rowsOf(one)[0] === "hello" && rowsOf(two)[0] === "hello", "the row in both");
-  assert.deepEqual(rowsOf(one), ["hello"]);
-  assert.deepEqual(rowsOf(two), ["hello"]);
-  assert.ok(!history.some((rows) => rows.split("|").length > 1), `never two rows for one: ${history}`);
-  observer.disconnect();
-});
+  test("two clients render the same list; an optimistic row is replaced by the real one", async () => {
+    const [left, right] = [newClient(), newClient()];
+    const one = render(left, createElement(Room, { channel: `react ${name}` }));
+    const two = render(right, createElement(Room, { channel: `react ${name}` }));
+    await eventually(() => one.querySelector("button") && two.querySelector("button"), "the first results");
+    assert.deepEqual(rowsOf(one), []);
 
-test("changed arguments change the list", async () => {
-  const client = newClient();
-  let change;
-  function Switch() {
-    const [channel, setChannel] = useState("first");
-    change = setChannel;
-    return createElement(Room, { channel });
-  }
-  const container = render(client, createElement(Switch));
-  await eventually(() => container.querySelector("button"), "the first result");
-  await within(client.mutation(anyApi.messages.send, { channel: "second", body: "in the second" }));
-  flushSync(() => change("second"));
-  await eventually(() => rowsOf(container)[0] === "in the second", "the other list");
-});
+    const history = [];
+    const observer = new window.MutationObserver(() => history.push(rowsOf(one).join("|")));
+    observer.observe(one, { childList: true, subtree: true, characterData: true });
+    flushSync(() => one.querySelector("button").click());
+    assert.deepEqual(rowsOf(one), ["hello (sending)"], "the optimistic row is there at once");
+    await eventually(() => one.querySelector("output").textContent === "1", "the mutation");
+    await eventually(() => rowsOf(one)[0] === "hello" && rowsOf(two)[0] === "hello", "the row in both");
+    assert.deepEqual(rowsOf(one), ["hello"]);
+    assert.deepEqual(rowsOf(two), ["hello"]);
+    assert.ok(!history.some((rows) => rows.split("|").length > 1), `never two rows for one: ${history}`);
+    observer.disconnect();
+  });
 
-test("a failing query throws into the tree, and data can bring it back", async () => {
-  const client = newClient();
-  class Boundary extends Component {
-    state = {};
-    static getDerivedStateFromError(error) {
-      return { error };
+  test("changed arguments change the list", async () => {
+    const client = newClient();
+    let change;
+    function Switch() {
+      const [channel, setChannel] = useState(`first ${name}`);
+      change = setChannel;
+      return createElement(Room, { channel });
     }
-    render() {
-      return this.state.error ? createElement("p", { role: "alert" }, this.state.error.message) : this.props.children;
+    const container = render(client, createElement(Switch));
+    await eventually(() => container.querySelector("button"), "the first result");
+    await within(client.mutation(anyApi.messages.send, { channel: `second ${name}`, body: "in the second" }));
+    flushSync(() => change(`second ${name}`));
+    await eventually(() => rowsOf(container)[0] === "in the second", "the other list");
+  });
+
+  test("a failing query throws into the tree, and data can bring it back", async () => {
+    const client = newClient();
+    class Boundary extends Component {
+      state = {};
+      static getDerivedStateFromError(error) {
+        return { error };
+      }
+      render() {
+        return this.state.error ? createElement("p", { role: "alert" }, this.state.error.message) : this.props.children;
+      }
     }
-  }
-  function Odd() {
-    return createElement("b", null, String(useQuery(anyApi.errors.oddCounter, { name: "react odd" })));
-  }
-  const quiet = console.error;
-  console.error = () => {};
-  try {
-    await within(client.mutation(anyApi.counters.add, { name: "react odd", by: 1 }));
-    const container = render(client, createElement(Boundary, null, createElement(Odd)));
-    await eventually(() => container.querySelector("[role=alert]"), "the error");
-    assert.match(container.textContent, /CONVEX Q\(errors:oddCounter\)/);
-    assert.match(container.textContent, /the counter is odd/);
-  } finally {
-    console.error = quiet;
-  }
+    function Odd() {
+      return createElement("b", null, String(useQuery(anyApi.errors.oddCounter, { name: `react odd ${name}` })));
+    }
+    const quiet = console.error;
+    console.error = () => {};
+    try {
+      await within(client.mutation(anyApi.counters.add, { name: `react odd ${name}`, by: 1 }));
+      const container = render(client, createElement(Boundary, null, createElement(Odd)));
+      await eventually(() => container.querySelector("[role=alert]"), "the error");
+      assert.match(container.textContent, /CONVEX Q\(errors:oddCounter\)/);
+      assert.match(container.textContent, /the counter is odd/);
+    } finally {
+      console.error = quiet;
+    }
+  });
 });
