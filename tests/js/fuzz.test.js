@@ -7,18 +7,8 @@ import { ConvexClient } from "convex/browser";
 import { convexToJson } from "convex/values";
 import { textOf } from "../../crates/client/js/text.js";
 import { MockServer } from "./support/mock.js";
-import { isSpecial, randomFrom, randomlyChanged, randomRows, randomText, randomValue } from "./support/random.js";
+import { clean, randomFrom, randomlyChanged, randomRows, randomText, randomValue } from "./support/random.js";
 import { eventually } from "./support/server.js";
-
-/** A value that the official client takes, and that its own encoding leaves as it is. */
-function clean(value) {
-  if (Array.isArray(value)) return value.map(clean);
-  if (Object.is(value, -0)) return 0;
-  if (typeof value !== "object" || value === null) return value;
-  if (isSpecial(value)) return value;
-  const fields = Object.entries(value).filter(([name]) => /^(?!\$|__proto__$)[ -~]*$/.test(name));
-  return Object.fromEntries(fields.sort(([left], [right]) => (left < right ? -1 : 1)).map(([name, field]) => [name, clean(field)]));
-}
 
 /** Damages a part of a JSON value somewhere. */
 function damage(value, random) {

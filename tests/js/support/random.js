@@ -83,3 +83,13 @@ function changedList(random, list) {
   }
   return changed;
 }
+
+/** A value that the official client takes, and that its own encoding leaves as it is. */
+export function clean(value) {
+  if (Array.isArray(value)) return value.map(clean);
+  if (Object.is(value, -0)) return 0;
+  if (typeof value !== "object" || value === null) return value;
+  if (isSpecial(value)) return value;
+  const fields = Object.entries(value).filter(([name]) => /^(?!\$|__proto__$)[ -~]*$/.test(name));
+  return Object.fromEntries(fields.sort(([left], [right]) => (left < right ? -1 : 1)).map(([name, field]) => [name, clean(field)]));
+}
