@@ -105,7 +105,7 @@ fn hundred(transaction: &mut hull_engine::Transaction, _: &Database, pick: u32) 
     let mut scan = transaction.scan("rows", "by_number", &range(pick), hull_engine::Order::Asc).unwrap();
     let mut found = 0;
     // As a query's `collect` does.
-    let each = |document| {
+    let each = |document: &Document| {
         black_box(document);
         found += 1;
         true

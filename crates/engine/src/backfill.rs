@@ -110,7 +110,7 @@ fn fill_page(transaction: &mut Transaction, table: &str, keyspace: Keyspace) -> 
     let mut count = 0;
     for _ in 0..PAGE {
         let row = transaction.next_row(&mut scan)?;
-        next = row.as_ref().and(scan.last()).map(|k| successor(k).to_vec());
+        next = row.as_ref().and(scan.last()).map(|k| successor(&k).to_vec());
         let Some(read) = row else { break };
         count += 1;
         transaction.writes.filled.push(Filled {

@@ -3,6 +3,7 @@
 use crate::engine::Engine;
 use crate::error::TxError;
 use crate::key::{key, successor};
+use crate::rows::Rows;
 
 /// Documents looked at in one step, during which nobody writes to the table.
 const CHUNK: usize = 256;
@@ -13,13 +14,13 @@ impl Engine {
         let transaction = self.begin();
         let Some(table) = transaction.catalog.table(table).cloned() else { return Ok(0) };
         let (mut start, mut count) = (key(b""), 0);
-        let mut rows = Vec::new();
+        let mut rows = Rows::default();
         loop {
             let ts = transaction.snapshot();
             rows.clear();
             let covered =
                 self.inner.scan(&table, table.by_id, (&start, None), false, CHUNK, ts, &mut rows)?;
-            count += rows.iter().filter(|(_, row)| row.is_some()).count() as u64;
+            count += rows.reads.iter().flatten().count() as u64;
             match covered {
                 Some(last) => start = successor(&last),
                 None => return Ok(count),

@@ -41,6 +41,7 @@ mod rebuild;
 mod record;
 mod replay;
 mod residency;
+mod rows;
 mod scan;
 mod schema_change;
 mod slot;

@@ -15,6 +15,7 @@ use parking_lot::RwLock;
 
 use crate::document::Document;
 use crate::key::{Key, Keyspace, key};
+use crate::rows::Rows;
 use crate::slot::{SLOT_BYTES, Slot, SlotId, Slots, Version};
 use crate::transaction::Read;
 
@@ -161,9 +162,6 @@ pub(crate) enum Found {
     AskStorage,
 }
 
-/// A row of a scan: its key, and the document; `None` hides what storage holds under the key.
-pub(crate) type Row = (Key, Option<Read>);
-
 /// How far a chunk of a scan of the overlay reaches.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Chunk {
@@ -184,10 +182,15 @@ struct Step<'a> {
 const AHEAD: usize = 32;
 
 /// Appends the steps to `rows` until there are `limit`; returns whether there were no more.
-fn collect<'a>(mut steps: impl Iterator<Item = Step<'a>>, limit: usize, rows: &mut Vec<Row>) -> bool {
+fn collect<'a>(
+    mut steps: impl Iterator<Item = Step<'a>>,
+    limit: usize,
+    with_keys: bool,
+    rows: &mut Rows,
+) -> bool {
     let mut near: Vec<Step<'a>> = Vec::with_capacity(limit.min(AHEAD));
     loop {
-        let wanted = AHEAD.min(limit.saturating_sub(rows.len()));
+        let wanted = AHEAD.min(limit.saturating_sub(rows.reads.len()));
         let mut first_bytes = 0;
         while near.len() < wanted {
             let Some(step) = steps.next() else { break };
@@ -197,14 +200,14 @@ fn collect<'a>(mut steps: impl Iterator<Item = Step<'a>>, limit: usize, rows: &m
             near.push(step);
         }
         std::hint::black_box(first_bytes);
-        rows.extend(near.iter().map(|Step { key, version, slot }| {
-            let read = version.and_then(|version| {
-                let document = version.document.clone()?;
-                Some(Read { document, slot: *slot, ts: version.ts })
-            });
-            (Key::clone(key), read)
+        rows.reads.extend(near.iter().map(|Step { version, slot, .. }| {
+            let version = (*version)?;
+            Some(Read { document: version.document.clone()?, slot: *slot, ts: version.ts })
         }));
-        if near.len() < wanted || rows.len() >= limit {
+        if with_keys {
+            rows.keys.extend(near.iter().map(|step| step.key.clone()));
+        }
+        if near.len() < wanted || rows.reads.len() >= limit {
             return near.len() < wanted;
         }
         near.clear();
@@ -292,6 +295,7 @@ impl TableStore {
 
     #[allow(clippy::too_many_arguments, reason = "a range, an order, a limit and a snapshot")]
     /// Appends the next rows of the range in `keyspace`, which is `by_id` or an index, until `rows` has `limit` of them.
+    /// Their keys come along where the documents don't tell them, or where storage has to be asked as well.
     pub(crate) fn scan(
         &self,
         keyspace: Keyspace,
@@ -300,13 +304,14 @@ impl TableStore {
         reverse: bool,
         limit: usize,
         ts: Timestamp,
-        rows: &mut Vec<Row>,
+        rows: &mut Rows,
     ) -> Chunk {
         let state = self.state.read();
         let complete = state.residency == Residency::Complete;
         if end.is_some_and(|end| end <= start) {
             return Chunk { exhausted: true, complete };
         }
+        let with_keys = !complete || keyspace.is_system();
         let range = (Bound::Included(start), end.map_or(Bound::Unbounded, Bound::Excluded));
         let exhausted = if keyspace == self.by_id {
             let steps = state.documents.range::<[u8], _>(range).filter_map(|(k, at)| {
@@ -317,7 +322,11 @@ impl TableStore {
                 let step = Step { key: k, version, slot: Some(Slots::id(*at, slot)) };
                 (version.is_some() || !complete).then_some(step)
             });
-            if reverse { collect(steps.rev(), limit, rows) } else { collect(steps, limit, rows) }
+            if reverse {
+                collect(steps.rev(), limit, with_keys, rows)
+            } else {
+                collect(steps, limit, with_keys, rows)
+            }
         } else if let Some(index) = state.indexes.iter().find(|i| i.spec.keyspace == keyspace) {
             let steps = index.entries.range::<[u8], _>(range).filter_map(|(k, entry)| {
                 // What has lost its key may have left its slot.
@@ -326,7 +335,11 @@ impl TableStore {
                 let slot = slot.map(|slot| Slots::id(entry.slot, slot));
                 (version.is_some() || !complete).then_some(Step { key: k, version, slot })
             });
-            if reverse { collect(steps.rev(), limit, rows) } else { collect(steps, limit, rows) }
+            if reverse {
+                collect(steps.rev(), limit, with_keys, rows)
+            } else {
+                collect(steps, limit, with_keys, rows)
+            }
         } else {
             true
         };

@@ -15,8 +15,8 @@ use crate::engine::Inner;
 use crate::error::TxError;
 use crate::fields::{FieldMask, Projection};
 use crate::key::{Key, Keyspace, key, storage_end, storage_key, successor};
-use crate::overlay::Row;
 use crate::read_set::{End, Growing};
+use crate::rows::Rows;
 use crate::transaction::{Read, Transaction};
 
 /// The order of a scan.
@@ -43,8 +43,8 @@ pub struct Scan {
     start: Key,
     end: Option<Key>,
     whole: (Key, Option<Key>),
-    /// The chunk at hand. What was yielded is `None`, but for its key.
-    rows: Vec<Row>,
+    /// The chunk at hand.
+    rows: Rows,
     next: usize,
     chunk: usize,
     exhausted: bool,
@@ -120,7 +120,7 @@ impl Transaction {
     pub fn next(&mut self, scan: &mut Scan) -> Result<Option<Document>, TxError> {
         let mut found = None;
         self.for_each(scan, 1, |document| {
-            found = Some(document);
+            found = Some(document.clone());
             true
         })?;
         Ok(found)
@@ -132,7 +132,7 @@ impl Transaction {
         &mut self,
         scan: &mut Scan,
         limit: usize,
-        mut each: impl FnMut(Document) -> bool,
+        mut each: impl FnMut(&Document) -> bool,
     ) -> Result<bool, TxError> {
         let mut left = limit;
         while left > 0 {
@@ -140,21 +140,18 @@ impl Transaction {
                 return Ok(false);
             }
             let mut outcome = Ok(true);
-            for at in scan.next..scan.rows.len() {
-                let Some((_, row)) = scan.rows.get_mut(at) else { break };
+            for at in scan.next..scan.rows.reads.len() {
                 scan.next = at + 1;
-                let Some(read) = row.take() else { continue };
+                let Some(Some(read)) = scan.rows.reads.get(at) else { continue };
                 scan.last_row = Some(at);
                 if scan.ids.as_ref().is_some_and(|ids| !has_id(ids, read.document.id)) {
                     continue;
                 }
                 outcome = self.count_document(&read.document).map(|()| {
-                    if self.read_only {
-                        return each(read.document);
+                    if !self.read_only {
+                        self.remember(read.clone());
                     }
-                    let document = read.document.clone();
-                    self.remember(read);
-                    each(document)
+                    each(&read.document)
                 });
                 left -= 1;
                 if left == 0 || !matches!(outcome, Ok(true)) {
@@ -176,12 +173,14 @@ impl Transaction {
         while self.has_rows(&mut scan, 1)? {
             let at = scan.next;
             scan.next += 1;
-            let Some((k, Some(read))) = scan.rows.get(at) else { continue };
+            let Some(Some(read)) = scan.rows.reads.get(at) else { continue };
             if scan.ids.as_ref().is_some_and(|ids| !has_id(ids, read.document.id)) {
                 continue;
             }
-            if let Some(source) = &scan.source {
-                self.reads.add_point_of(source.keyspace, scan.mask, k);
+            if let Some(source) = &scan.source
+                && let Some(k) = scan.rows.key(at, &source.table, source.keyspace)
+            {
+                self.reads.add_point_of(source.keyspace, scan.mask, &k);
             }
             self.count_document(&read.document)?;
             return Ok(true);
@@ -198,7 +197,7 @@ impl Transaction {
             scan.exhausted = false;
             scan.restart();
         }
-        while scan.next == scan.rows.len() {
+        while scan.next == scan.rows.reads.len() {
             if scan.exhausted {
                 let (start, end) = &scan.whole;
                 let end = end.clone().map_or(End::Unbounded, End::Before);
@@ -217,13 +216,13 @@ impl Transaction {
     /// Puts what a scan has yielded into the read set.
     fn cover(&mut self, scan: &mut Scan) {
         let Some(source) = &scan.source else { return };
-        let Some((k, _)) = scan.last_row.and_then(|at| scan.rows.get(at)) else { return };
+        let Some(k) = scan.last() else { return };
         let (start, end) = &scan.whole;
         let what = (source.keyspace, scan.mask);
         scan.growing = Some(if scan.reverse {
-            self.reads.grow_down(scan.growing, what, k, end.as_deref())
+            self.reads.grow_down(scan.growing, what, &k, end.as_deref())
         } else {
-            self.reads.grow_up(scan.growing, what, start, k)
+            self.reads.grow_up(scan.growing, what, start, &k)
         });
     }
 
@@ -232,7 +231,7 @@ impl Transaction {
         while self.has_rows(scan, 1)? {
             let at = scan.next;
             scan.next += 1;
-            if let Some(read) = scan.rows.get_mut(at).and_then(|(_, row)| row.take()) {
+            if let Some(read) = scan.rows.reads.get(at).cloned().flatten() {
                 scan.last_row = Some(at);
                 self.cover(scan);
                 return Ok(Some(read));
@@ -268,7 +267,8 @@ impl Transaction {
             return Ok(());
         }
         let by_id = table.by_id;
-        scan.rows.retain(|(k, _)| {
+        let mut rows = scan.rows.take(table, keyspace);
+        rows.retain(|(k, _)| {
             let id = if keyspace == by_id { &k[..] } else { &k[k.len().saturating_sub(16)..] };
             self.writes.find(by_id, id).is_none()
         });
@@ -282,11 +282,12 @@ impl Transaction {
             let pending = &self.writes.list[at];
             if let Some(document) = pending.new.clone() {
                 let ts = pending.base.as_ref().map_or(Timestamp(0), |b| b.ts);
-                scan.rows.push((k, Some(Read { document, slot: pending.slot, ts })));
+                rows.push((k, Some(Read { document, slot: pending.slot, ts })));
             }
         }
         let reverse = scan.reverse;
-        scan.rows.sort_by(|(a, _), (b, _)| if reverse { b.cmp(a) } else { a.cmp(b) });
+        rows.sort_by(|(a, _), (b, _)| if reverse { b.cmp(a) } else { a.cmp(b) });
+        (scan.rows.keys, scan.rows.reads) = rows.into_iter().unzip();
         Ok(())
     }
 }
@@ -306,7 +307,7 @@ impl Scan {
             start: start.clone(),
             end: end.clone(),
             whole: (start, end),
-            rows: Vec::new(),
+            rows: Rows::default(),
             next: 0,
             chunk: FIRST_CHUNK,
             exhausted: empty,
@@ -346,15 +347,17 @@ impl Scan {
     }
 
     /// The key of the row that was yielded last.
-    pub(crate) fn last(&self) -> Option<&[u8]> {
-        let row = self.last_row.and_then(|at| self.rows.get(at));
-        row.map(|(k, _)| &k[..]).or(self.last.as_deref())
+    pub(crate) fn last(&self) -> Option<Key> {
+        let row = self.last_row.zip(self.source.as_ref());
+        let k = row.and_then(|(at, source)| self.rows.key(at, &source.table, source.keyspace));
+        k.or_else(|| self.last.clone())
     }
 
     /// Lets go of the rows at hand.
     fn drop_chunk(&mut self) {
-        if let Some((k, _)) = self.last_row.take().and_then(|at| self.rows.get(at)) {
-            self.last = Some(k.clone());
+        if self.last_row.is_some() {
+            self.last = self.last();
+            self.last_row = None;
         }
         self.rows.clear();
         self.next = 0;
@@ -398,10 +401,11 @@ impl Inner {
         reverse: bool,
         limit: usize,
         ts: Timestamp,
-        rows: &mut Vec<Row>,
+        rows: &mut Rows,
     ) -> Result<Option<Key>, TxError> {
         let overlay = table.store.scan(keyspace, start, end, reverse, limit, ts, rows);
-        let frontier = if overlay.exhausted { None } else { rows.last().map(|(k, _)| k.clone()) };
+        let last = rows.reads.len().checked_sub(1).filter(|_| !overlay.exhausted);
+        let frontier = last.and_then(|last| rows.key(last, table, keyspace));
         if overlay.complete {
             return Ok(frontier);
         }
@@ -419,13 +423,12 @@ impl Inner {
             _ => frontier,
         };
         let before = |a: &[u8], b: &[u8]| if reverse { a > b } else { a < b };
-        let ours = std::mem::take(rows);
-        rows.reserve(ours.len() + stored.entries.len());
+        let ours = rows.take(table, keyspace);
         let mut here = ours.into_iter().peekable();
         for (stored_key, stored) in stored.entries {
             let k = &stored_key[4..];
             while let Some((ours, row)) = here.next_if(|(ours, _)| before(ours, k)) {
-                rows.push((ours, row));
+                rows.push(ours, row);
             }
             if here.peek().is_some_and(|(ours, _)| ours[..] == *k) {
                 continue;
@@ -442,11 +445,11 @@ impl Inner {
                     table.name
                 )));
             };
-            rows.push((key(k), Some(read)));
+            rows.push(key(k), Some(read));
         }
         for (ours, row) in here {
             if covered.as_ref().is_none_or(|last| !before(last, &ours)) {
-                rows.push((ours, row));
+                rows.push(ours, row);
             }
         }
         Ok(covered)

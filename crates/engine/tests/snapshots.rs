@@ -66,7 +66,7 @@ impl Open {
     fn steps(&mut self, limit: usize, enough: usize) -> bool {
         let mut found = Vec::new();
         let more = self.tx.for_each(&mut self.scan, limit, |document| {
-            found.push((document.id, row(&document)));
+            found.push((document.id, row(document)));
             found.len() < enough
         });
         let count = found.len();

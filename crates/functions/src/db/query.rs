@@ -66,7 +66,7 @@ impl<'a, T: Table> Query<'a, T> {
         let filters = self.filters;
         self.plan
             .for_each(count, |document| {
-                let document = decode(&document)?;
+                let document = decode(document)?;
                 if passes(&filters, &document) {
                     found.push(document);
                 }

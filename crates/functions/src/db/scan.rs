@@ -45,7 +45,7 @@ impl<'a> Plan<'a> {
     pub(super) async fn for_each(
         self,
         wanted: usize,
-        mut each: impl FnMut(Document) -> Result<bool>,
+        mut each: impl FnMut(&Document) -> Result<bool>,
     ) -> Result<()> {
         let range = self.range?;
         let (table, index, order) = (self.table, self.index, self.order);
@@ -60,7 +60,7 @@ impl<'a> Plan<'a> {
                         none => none.insert(tx.scan(table, index, &range, order).map_err(transaction_error)?),
                     };
                     let mut failed = None;
-                    let each = |document| {
+                    let each = |document: &Document| {
                         each(document).unwrap_or_else(|error| {
                             failed = Some(error);
                             false

@@ -272,8 +272,8 @@ impl<'a> TableQuery<'a> {
         }
         let (plan, filters) = self.ready().await?;
         plan.for_each(count, |document| {
-            if passes(&filters, &document)? {
-                found.push(document);
+            if passes(&filters, document)? {
+                found.push(document.clone());
             }
             Ok(found.len() < count)
         })
