@@ -12,12 +12,15 @@ struct Counter {
     count: f64,
 }
 
+/// What somebody said.
 #[derive(Table)]
 #[table("messages")]
 #[index(by_channel(channel))]
-struct Message {
-    channel: String,
-    body: String,
+pub struct Message {
+    /// Where.
+    pub channel: String,
+    /// What.
+    pub body: String,
 }
 
 #[derive(Table)]
@@ -51,7 +54,8 @@ pub fn app() -> App {
         .module(big::module())
 }
 
-mod counters {
+/// `counters:*`: numbers with names.
+pub mod counters {
     use super::*;
 
     pub(super) async fn find(ctx: &QueryCtx, name: &str) -> Result<Option<Doc<Counter>>> {
@@ -72,26 +76,29 @@ mod counters {
         }
     }
 
+    /// A counter's number.
     #[query]
-    async fn get(ctx: &QueryCtx, name: String) -> Result<f64> {
+    pub async fn get(ctx: &QueryCtx, name: String) -> Result<f64> {
         Ok(find(ctx, &name).await?.map_or(0.0, |counter| counter.count))
     }
 
+    /// Adds to a counter.
     #[mutation]
-    async fn add(ctx: &MutationCtx, name: String, by: f64) -> Result<f64> {
+    pub async fn add(ctx: &MutationCtx, name: String, by: f64) -> Result<f64> {
         add_to(ctx, &name, by).await
     }
 
     /// Adds to two counters in one transaction.
     #[mutation]
-    async fn add_pair(ctx: &MutationCtx, left: String, right: String, by: f64) -> Result<()> {
+    pub async fn add_pair(ctx: &MutationCtx, left: String, right: String, by: f64) -> Result<()> {
         add_to(ctx, &left, by).await?;
         add_to(ctx, &right, by).await?;
         Ok(())
     }
 
+    /// Removes all counters.
     #[internal_mutation]
-    async fn reset_all(ctx: &MutationCtx) -> Result<()> {
+    pub async fn reset_all(ctx: &MutationCtx) -> Result<()> {
         for counter in ctx.db.query::<Counter>().collect().await? {
             ctx.db.delete(counter._id).await?;
         }
@@ -103,17 +110,19 @@ mod counters {
     }
 }
 
-mod messages {
+/// `messages:*`: what people say in channels.
+pub mod messages {
     use super::*;
 
+    /// Says something.
     #[mutation]
-    async fn send(ctx: &MutationCtx, channel: String, body: String) -> Result<Id<Message>> {
+    pub async fn send(ctx: &MutationCtx, channel: String, body: String) -> Result<Id<Message>> {
         ctx.db.insert(Message { channel, body }).await
     }
 
     /// A channel's messages, newest first.
     #[query]
-    async fn list(ctx: &QueryCtx, channel: String) -> Result<Vec<Doc<Message>>> {
+    pub async fn list(ctx: &QueryCtx, channel: String) -> Result<Vec<Doc<Message>>> {
         ctx.db
             .query::<Message>()
             .with_index(Message::by_channel, |q| q.eq(Message::channel, channel))
@@ -122,8 +131,9 @@ mod messages {
             .await
     }
 
+    /// Takes back what was said.
     #[mutation]
-    async fn remove(ctx: &MutationCtx, id: Id<Message>) -> Result<()> {
+    pub async fn remove(ctx: &MutationCtx, id: Id<Message>) -> Result<()> {
         ctx.db.delete(id).await
     }
 
@@ -157,27 +167,32 @@ mod values {
     }
 }
 
-mod ledger {
+/// `ledger:*`: rows and their count, which must agree.
+pub mod ledger {
     use super::*;
 
     /// Writes a row and counts it elsewhere: after a crash both are there or neither is.
     #[mutation]
-    async fn append(ctx: &MutationCtx, client: String, seq: f64) -> Result<()> {
+    pub async fn append(ctx: &MutationCtx, client: String, seq: f64) -> Result<()> {
         counters::add_to(ctx, &client, 1.0).await?;
         ctx.db.insert(Entry { client, seq }).await?;
         Ok(())
     }
 
     /// What is there of a client: the count, the rows, and whether they are all the first ones.
-    #[derive(Object)]
-    pub(super) struct State {
-        count: f64,
-        rows: f64,
-        in_order: bool,
+    #[derive(Debug, PartialEq, Object)]
+    pub struct State {
+        /// What was counted.
+        pub count: f64,
+        /// The rows.
+        pub rows: f64,
+        /// Whether they are the first ones, without a gap.
+        pub in_order: bool,
     }
 
+    /// The rows of a client.
     #[query]
-    async fn state(ctx: &QueryCtx, client: String) -> Result<State> {
+    pub async fn state(ctx: &QueryCtx, client: String) -> Result<State> {
         let count = counters::find(ctx, &client).await?.map_or(0.0, |counter| counter.count);
         let rows = ctx
             .db
@@ -194,7 +209,8 @@ mod ledger {
     }
 }
 
-mod errors {
+/// `errors:*`: functions that fail.
+pub mod errors {
     use super::*;
 
     #[mutation]
@@ -203,8 +219,9 @@ mod errors {
         Err(Error::message("plain failure"))
     }
 
+    /// Fails with data.
     #[mutation]
-    async fn data(ctx: &MutationCtx, data: Value) -> Result<()> {
+    pub async fn data(ctx: &MutationCtx, data: Value) -> Result<()> {
         counters::add_to(ctx, "written by a failure", 1.0).await?;
         Err(ConvexError::new(data).into())
     }

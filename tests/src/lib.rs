@@ -6,5 +6,6 @@
 
 pub mod app;
 pub mod cli;
+pub mod proxy;
 pub mod server;
 pub mod wire;

@@ -17,8 +17,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("hull-engine", &["hull-value", "hull-model"]),
     ("hull-functions", &["hull-value", "hull-model", "hull-macros", "hull-engine"]),
     ("hull-sync", &["hull-value"]),
+    ("hull-client", &["hull-value", "hull-model", "hull-sync"]),
     ("hull-server", &["hull-value", "hull-model", "hull-engine", "hull-functions", "hull-sync"]),
-    ("hull", &["hull-value", "hull-model", "hull-functions", "hull-server"]),
+    ("hull", &["hull-value", "hull-model", "hull-functions", "hull-server", "hull-client"]),
     // One path for every way in: the command line speaks to a server's admin routes, and starts them for a directory
     // that no server holds; so it uses the server, and not the engine behind its back.
     ("hull-cli", &["hull-value", "hull-model", "hull-server"]),
@@ -31,7 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that may open sockets.
-const SOCKETS: &[&str] = &["hull-server", "hull-cli", "tests", "benches"];
+const SOCKETS: &[&str] = &["hull-server", "hull-client", "hull-cli", "tests", "benches"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()

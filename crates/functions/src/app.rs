@@ -1,6 +1,6 @@
 //! What a developer registers: a schema and modules of functions.
 
-use hull_model::{Schema, Table};
+use hull_model::{FunctionPaths, Schema, Table};
 
 use crate::private::FunctionDef;
 
@@ -40,6 +40,17 @@ impl App {
     pub fn module(mut self, module: Module) -> App {
         self.modules.push(module);
         self
+    }
+
+    /// Where the functions are, for a client that calls them by their argument structs.
+    pub fn paths(&self) -> FunctionPaths {
+        let mut paths = FunctionPaths::default();
+        for module in &self.modules {
+            for function in &module.functions {
+                paths.insert(function.marker, format!("{}:{}", module.name, function.name));
+            }
+        }
+        paths
     }
 
     /// The declared tables.

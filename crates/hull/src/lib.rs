@@ -31,7 +31,8 @@
 //!
 //! This crate is only names: [`prelude`] has what an application uses every day, [`model`], [`functions`] and
 //! [`value`] are the crates behind it. Without the default feature `server` there is no network: [`Embedded`] runs the
-//! functions on a directory inside any program, [`TestApp`] in memory.
+//! functions on a directory inside any program, [`TestApp`] in memory. With the feature `client`, `hull::client` calls the
+//! functions of a server.
 
 pub use hull_functions::{self as functions, App, Embedded, TestApp};
 pub use hull_model as model;
@@ -46,6 +47,9 @@ pub use hull_server::{
     self as server, ByteSize, Durability, Page, Sample, SampleSize, Serve, ServeError, Server, Settings,
     main, serve,
 };
+
+#[cfg(feature = "client")]
+pub use hull_client as client;
 
 /// The README's example compiles as it stands there.
 #[cfg(doctest)]

@@ -3,6 +3,8 @@
 //! `#[query]` and its siblings make an argument struct of the function's own name, which implements [`Function`], so
 //! that a typed call reads `ctx.run_query(list { user_id })` on the server and in clients alike.
 
+use std::any::TypeId;
+use std::collections::HashMap;
 use std::fmt;
 
 use hull_value::{Decode, Encode};
@@ -56,4 +58,28 @@ pub trait Function: Encode + Decode + Validated + Send + Sync + 'static {
     const VISIBILITY: Visibility;
     /// What it is for; empty when nothing was said.
     const DOC: &'static str;
+}
+
+/// Where functions are: a path, `module:function`, for each argument struct. A function does not know its module, since that
+/// is named where it is registered.
+#[derive(Clone, Debug, Default)]
+pub struct FunctionPaths(HashMap<TypeId, String>);
+
+impl FunctionPaths {
+    /// Notes that a function is in this module.
+    #[must_use]
+    pub fn with<F: Function>(mut self, module: &str) -> FunctionPaths {
+        self.insert(TypeId::of::<F>(), format!("{module}:{}", F::NAME));
+        self
+    }
+
+    /// Notes the path of the function with this argument struct.
+    pub fn insert(&mut self, function: TypeId, path: String) {
+        self.0.insert(function, path);
+    }
+
+    /// The path of a function.
+    pub fn get<F: Function>(&self) -> Option<&str> {
+        self.0.get(&TypeId::of::<F>()).map(String::as_str)
+    }
 }

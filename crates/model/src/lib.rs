@@ -28,7 +28,7 @@ pub use check::{ValidationError, ValidationErrorKind};
 pub use doc::{Doc, Table};
 pub use error::{SchemaError, SchemaErrors};
 pub use field_value::FieldValue;
-pub use function::{Function, FunctionKind, Visibility};
+pub use function::{Function, FunctionKind, FunctionPaths, Visibility};
 pub use patch::{Patch, Settable, Unsettable};
 pub use range::{BoundField, Bounded, IndexRange, IntoBounds, NextField, NoField, Only, Unbounded};
 pub use schema::Schema;

@@ -235,6 +235,11 @@ impl ClientSession {
         self.version
     }
 
+    /// Whether the server has let this client in and answered the queries that it came with.
+    pub fn is_synced(&self) -> bool {
+        self.is_connected && self.version.query_set > 0 && self.version.identity == self.identity
+    }
+
     /// Whether a request has not come to its end.
     pub fn has_unfinished(&self) -> bool {
         !self.requests.is_empty()

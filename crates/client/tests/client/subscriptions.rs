@@ -1,0 +1,120 @@
+//! Live queries: what a reader gets, and what several of them show together.
+
+use futures::{StreamExt, poll};
+use serde_json::{Value, json};
+
+use super::fake::{failed, pair, updated};
+use super::functions::{add, count, names};
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_reader_gets_the_newest_result() {
+    let (mut fake, client) = pair();
+    let mut live = client.subscribe(count { user_id: "u".into() });
+    let (mut peer, first) = fake.greet().await;
+    let add = &first[1]["modifications"][0];
+    assert_eq!((&add["udfPath"], &add["args"]), (&json!("m:count"), &json!([{ "userId": "u" }])));
+    assert!(poll!(live.next()).is_pending());
+    assert_eq!(live.newest(), None);
+    peer.transition(1, 0, 1, vec![updated(&json!(0), json!(0.0))]).await;
+    assert_eq!(live.next().await.unwrap(), Ok(0.0));
+    for value in 1..=100 {
+        peer.update(vec![updated(&json!(0), json!(value))]).await;
+    }
+    settle(&client, &mut peer).await;
+    assert_eq!(live.next().await.unwrap(), Ok(100.0));
+    assert!(poll!(live.next()).is_pending());
+    peer.update(vec![updated(&json!(0), json!(100.0))]).await;
+    settle(&client, &mut peer).await;
+    assert!(poll!(live.next()).is_pending(), "an equal result is no news");
+    assert_eq!(live.newest(), Some(Ok(100.0)));
+}
+
+/// Has the client process everything that was said.
+async fn settle(client: &hull_client::Client, peer: &mut super::fake::Peer) {
+    let call = client.mutation(add { by: 0.0 });
+    let request = peer.hear_a("Mutation").await;
+    let at = peer.version.2 + 1;
+    peer.answer(&request, json!(0.0), at).await;
+    peer.update(vec![]).await;
+    call.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_are_results_and_pass() {
+    let (mut fake, client) = pair();
+    let mut live = client.subscribe(count { user_id: "u".into() });
+    let (mut peer, _) = fake.greet().await;
+    peer.transition(1, 0, 1, vec![failed(&json!(0), "odd")]).await;
+    assert_eq!(live.next().await.unwrap().unwrap_err().to_string(), "odd");
+    peer.update(vec![updated(&json!(0), json!("two"))]).await;
+    assert_eq!(live.next().await.unwrap().unwrap_err().code(), "DecodeError");
+    peer.update(vec![updated(&json!(0), json!(2.0))]).await;
+    assert_eq!(live.next().await.unwrap(), Ok(2.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_subscription_is_taken_back() {
+    let (mut fake, client) = pair();
+    let (mut peer, _) = fake.greet().await;
+    let live = client.subscribe(names {});
+    peer.hear_a("ModifyQuerySet").await;
+    drop(live);
+    assert_eq!(
+        peer.hear_a("ModifyQuerySet").await["modifications"],
+        json!([{ "type": "Remove", "queryId": 0 }])
+    );
+    // A result that was on its way is nobody's.
+    peer.transition(2, 0, 1, vec![updated(&json!(0), json!(["late"]))]).await;
+    settle(&client, &mut peer).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn chunks_are_put_together() {
+    let (mut fake, client) = pair();
+    let mut live = client.subscribe(names {});
+    let (mut peer, _) = fake.greet().await;
+    let whole =
+        peer.transition_message(1, 0, 9, vec![updated(&json!(0), json!(["é".repeat(50)]))]).to_string();
+    let chars: Vec<char> = whole.chars().collect();
+    let parts: Vec<String> = chars.chunks(40).map(|part| part.iter().collect()).collect();
+    for (number, part) in parts.iter().enumerate() {
+        peer.say(json!({
+            "type": "TransitionChunk", "chunk": part, "partNumber": number, "totalParts": parts.len(), "transitionId": "t"
+        }))
+        .await;
+        peer.say(json!({ "type": "Ping" })).await;
+    }
+    assert_eq!(live.next().await.unwrap(), Ok(vec!["é".repeat(50)]));
+}
+
+#[tokio::test]
+async fn what_is_read_at_once_is_of_one_transition() {
+    let (mut fake, client) = pair();
+    let subscriptions: Vec<_> =
+        (0..3).map(|at| client.subscribe(count { user_id: at.to_string() })).collect();
+    let (mut peer, _) = fake.greet().await;
+    let all = |value: u32| -> Vec<Value> { (0..3).map(|id| updated(&json!(id), json!(value))).collect() };
+    peer.transition(1, 0, 1, all(0)).await;
+    settle(&client, &mut peer).await;
+    let reader = {
+        let client = client.clone();
+        std::thread::spawn(move || {
+            let mut last = 0.0;
+            while last < 2_000.0 {
+                let read = client.at_once(|reading| {
+                    subscriptions.iter().map(|one| reading.of(one).unwrap().unwrap()).collect::<Vec<f64>>()
+                });
+                assert!(
+                    read.iter().all(|value| *value == read[0] && *value >= last),
+                    "{read:?} after {last}"
+                );
+                last = read[0];
+            }
+        })
+    };
+    for value in 1..=2_000 {
+        peer.update(all(value)).await;
+    }
+    settle(&client, &mut peer).await;
+    reader.join().unwrap();
+}
