@@ -44,6 +44,17 @@ export class CuttingProxy {
     for (const socket of this.sockets) socket.destroySoon();
   }
 
+  /** Drops every connection and takes no other, until `back`. */
+  async away() {
+    const closed = new Promise((resolve) => this.listener.close(resolve));
+    this.cut();
+    await closed;
+  }
+
+  async back() {
+    await new Promise((resolve) => this.listener.listen(this.port, "127.0.0.1", resolve));
+  }
+
   async stop() {
     for (const socket of this.sockets) socket.destroy();
     await new Promise((resolve) => this.listener.close(resolve));
