@@ -35,4 +35,5 @@ pub use call::Call;
 pub use client::{Client, ConnectionState, Reading};
 pub use connector::{Connecting, Connector, Io};
 pub use error::{CallError, ConnectError, FunctionError};
-pub use subscription::{Change, Changes, Subscription, Update};
+pub use hull_sync::diff::Change;
+pub use subscription::{Changes, Subscription, Update};

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures::Stream;
-use hull_value::{Decode, Packed};
+use hull_sync::diff::{Change, changes};
+use hull_value::{Decode, Packed, ValueRef};
 use tokio::sync::mpsc;
 
 use crate::driver::Command;
@@ -71,18 +72,11 @@ impl<T> fmt::Debug for Subscription<T> {
     }
 }
 
-/// One difference between two results.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Change {
-    /// The whole result is another one.
-    Replaced,
-}
-
 /// A new result, and how it differs from the one before.
 #[derive(Clone)]
 pub struct Update<T> {
-    /// The differences, in the order in which they make the old result the new one.
+    /// The differences, to be applied one after the other; [`Change::Replaced`] alone for the first result and after an
+    /// error.
     pub changes: Vec<Change>,
     value: Packed,
     read: fn(&Packed) -> Result<T, CallError>,
@@ -92,6 +86,12 @@ impl<T> Update<T> {
     /// The new result.
     pub fn value(&self) -> Result<T, CallError> {
         (self.read)(&self.value)
+    }
+
+    /// One element of the new list; none behind its end. Nothing else is read.
+    pub fn element<R: Decode>(&self, index: usize) -> Option<Result<R, CallError>> {
+        let ValueRef::Array(elements) = self.value.as_ref() else { return None };
+        elements.iter().nth(index).map(|element| Ok(R::decode(element)?))
     }
 
     /// The new result, not read into a Rust type.
@@ -113,9 +113,13 @@ impl<T> Stream for Changes<T> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Some(answer) = ready!(self.live.slot.poll_take(cx)) else { return Poll::Ready(None) };
+        let shown = std::mem::replace(&mut self.shown, answer.as_ref().ok().cloned());
         Poll::Ready(Some(answer.map(|value| {
-            self.shown = Some(value.clone());
-            Update { changes: vec![Change::Replaced], value, read: self.read }
+            let changes = match shown {
+                Some(shown) => changes(shown.as_ref(), value.as_ref()),
+                None => vec![Change::Replaced],
+            };
+            Update { changes, value, read: self.read }
         })))
     }
 }

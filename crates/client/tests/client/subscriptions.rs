@@ -1,6 +1,7 @@
 //! Live queries: what a reader gets, and what several of them show together.
 
 use futures::{StreamExt, poll};
+use hull_client::Change;
 use serde_json::{Value, json};
 
 use super::fake::{failed, pair, updated};
@@ -117,4 +118,40 @@ async fn what_is_read_at_once_is_of_one_transition() {
     }
     settle(&client, &mut peer).await;
     reader.join().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_are_from_what_was_shown_to_the_newest() {
+    let (mut fake, client) = pair();
+    let mut live = client.subscribe(names {}).changes();
+    let (mut peer, _) = fake.greet().await;
+    peer.transition(1, 0, 1, vec![updated(&json!(0), json!(["a", "b", "c"]))]).await;
+    let first = live.next().await.unwrap().unwrap();
+    assert_eq!((first.changes.as_slice(), first.value().unwrap().len()), (&[Change::Replaced][..], 3));
+    peer.update(vec![updated(&json!(0), json!(["b", "c"]))]).await;
+    peer.update(vec![updated(&json!(0), json!(["b", "x", "c"]))]).await;
+    peer.update(vec![updated(&json!(0), json!(["b", "x", "c", "d"]))]).await;
+    settle(&client, &mut peer).await;
+    // The reader has seen none of the steps: what it is told takes it from the first list to the last.
+    let update = live.next().await.unwrap().unwrap();
+    let mut shown: Vec<String> = vec!["a".into(), "b".into(), "c".into()];
+    for change in &update.changes {
+        match *change {
+            Change::Removed { index } => drop(shown.remove(index)),
+            Change::Inserted { index } => shown.insert(index, update.element(index).unwrap().unwrap()),
+            Change::Moved { from, to } => {
+                let element = shown.remove(from);
+                shown.insert(to, element);
+            }
+            Change::Updated { index } => shown[index] = update.element(index).unwrap().unwrap(),
+            Change::Replaced => panic!("a list that stays is not replaced"),
+        }
+    }
+    assert_eq!(shown, ["b", "x", "c", "d"]);
+    assert!(update.element::<String>(4).is_none());
+
+    peer.update(vec![failed(&json!(0), "odd")]).await;
+    assert_eq!(live.next().await.unwrap().err().unwrap().to_string(), "odd");
+    peer.update(vec![updated(&json!(0), json!(["b"]))]).await;
+    assert_eq!(live.next().await.unwrap().unwrap().changes, [Change::Replaced]);
 }
