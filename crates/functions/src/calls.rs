@@ -19,10 +19,14 @@ pub(crate) fn packed(args: &impl Encode) -> Result<Packed, FunctionError> {
     Packed::encode(args).map_err(|error| FunctionError::message(error.to_string()))
 }
 
-/// A result in wire JSON as a typed value.
-pub(crate) fn decode<T: Decode>(json: &str) -> Result<T, FunctionError> {
-    let value = Packed::from_json(json).map_err(|error| FunctionError::message(error.to_string()))?;
-    T::decode(value.as_ref()).map_err(|error| FunctionError::message(error.to_string()))
+/// A query's result as a typed value.
+pub(crate) fn decode<T: Decode>(value: &Packed) -> Result<T, FunctionError> {
+    value.decode().map_err(|error| FunctionError::message(error.to_string()))
+}
+
+/// A mutation's result, which is wire JSON, as a typed value.
+pub(crate) fn decode_json<T: Decode>(json: &str) -> Result<T, FunctionError> {
+    decode(&Packed::from_json(json).map_err(|error| FunctionError::message(error.to_string()))?)
 }
 
 /// An error of the system, which is no application's error.

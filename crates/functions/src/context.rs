@@ -141,9 +141,7 @@ impl QueryCtx {
     }
 
     async fn result(&self, function: &Registered, output: Encoded) -> Result<Packed> {
-        let Encoded::Packed(result) = output else {
-            return Err(Error::message("the result has the wrong form"));
-        };
+        let result = output.into_packed()?;
         self.run().call(self.db.frame, |tx| function.check_result(&result, tx.table_mapping())).await?;
         Ok(result)
     }

@@ -16,7 +16,7 @@ use thiserror::Error as ThisError;
 
 use crate::app::App;
 use crate::blocking::blocking_storage;
-use crate::calls::{decode, packed, path_of, system};
+use crate::calls::{decode, decode_json, packed, path_of, system};
 use crate::error::FunctionError;
 use crate::identity::Identity;
 use crate::live::{CACHE_BYTES, LiveQueries, LiveSession};
@@ -122,12 +122,12 @@ impl Embedded {
     where
         F::Output: Decode,
     {
-        decode(&self.change(&path_of::<F>(self.runner.registry())?, &packed(&args)?).await?)
+        decode_json(&self.change(&path_of::<F>(self.runner.registry())?, &packed(&args)?).await?)
     }
 
     /// Calls a mutation by path, `module:function`; internal ones too.
     pub async fn mutation_at(&self, path: &str, args: impl Encode) -> Result<Value, FunctionError> {
-        decode(&self.change(path, &packed(&args)?).await?)
+        decode_json(&self.change(path, &packed(&args)?).await?)
     }
 
     /// Subscribes to a query: its answer, and each later one that differs.
@@ -167,7 +167,7 @@ impl Embedded {
         tokio::time::timeout(PATIENCE, let_go).await.map_err(|_| EmbeddedError::InUse)
     }
 
-    async fn ask(&self, path: &str, args: &Packed) -> Result<Arc<str>, FunctionError> {
+    async fn ask(&self, path: &str, args: &Packed) -> Result<Packed, FunctionError> {
         let request = QueryRequest { path, args, journal: None, identity: &Identity::System };
         let (_, result) = self.live.query(request).await.map_err(|error| system(error.code(), &error))?;
         result.value.clone()
@@ -198,7 +198,7 @@ impl<T: Decode> Subscription<T> {
     pub async fn next(&mut self) -> Option<Result<T, FunctionError>> {
         loop {
             if let Some((_, result)) = self.session.poll().and_then(|step| step.updates.into_iter().next()) {
-                return Some(result.value.as_ref().map_err(Clone::clone).and_then(|json| decode(json)));
+                return Some(result.value.as_ref().map_err(Clone::clone).and_then(decode));
             }
             tokio::select! {
                 () = self.session.ready() => {}

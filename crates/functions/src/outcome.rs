@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
 use hull_engine::ReadSet;
-use hull_value::Timestamp;
+use hull_value::{Packed, Timestamp};
 
 use crate::error::FunctionError;
 use crate::log_lines::LogLines;
@@ -20,11 +20,11 @@ impl Attachment {
     }
 }
 
-/// The answer of a query, encoded once and shared by all who receive it.
+/// The answer of a query, shared by all who receive it.
 #[derive(Clone, Debug)]
 pub struct QueryResult {
-    /// The value in wire JSON, or why there is none.
-    pub value: Result<Arc<str>, FunctionError>,
+    /// The value, or why there is none.
+    pub value: Result<Packed, FunctionError>,
     /// What the function logged.
     pub log_lines: LogLines,
     /// What the function wants to be handed when it runs again.
@@ -36,7 +36,7 @@ pub struct QueryResult {
 impl QueryResult {
     /// A result.
     pub fn new(
-        value: Result<Arc<str>, FunctionError>,
+        value: Result<Packed, FunctionError>,
         log_lines: LogLines,
         journal: Option<Arc<str>>,
     ) -> QueryResult {

@@ -14,6 +14,7 @@
 //! ```
 
 use std::any::TypeId;
+use std::fmt::Display;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -122,9 +123,9 @@ impl<T> SaysNothing for Says<T> {}
 /// In which form the result of a call is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// For a client.
+    /// For a client, who is told it once.
     Json,
-    /// For another function, or to be checked first.
+    /// To be kept, for another function, or to be checked first.
     Packed,
 }
 
@@ -134,6 +135,26 @@ pub struct Output(pub(crate) Encoded);
 pub(crate) enum Encoded {
     Json(String),
     Packed(Packed),
+}
+
+impl Encoded {
+    pub(crate) fn into_packed(self) -> Result<Packed> {
+        match self {
+            Encoded::Packed(value) => Ok(value),
+            Encoded::Json(json) => Packed::from_json(&json).map_err(invalid_result),
+        }
+    }
+
+    pub(crate) fn into_json(self) -> String {
+        match self {
+            Encoded::Packed(value) => value.to_json(),
+            Encoded::Json(json) => json,
+        }
+    }
+}
+
+fn invalid_result(error: impl Display) -> Error {
+    Error::system("InvalidReturnValue", format!("ReturnsValidationError: {error}"))
 }
 
 /// One call: its arguments, already checked, and the form of its result.
@@ -156,8 +177,6 @@ impl Call<'_> {
             Form::Json => hull_value::to_json(&value).map(Encoded::Json),
             Form::Packed => Packed::encode(&value).map(Encoded::Packed),
         };
-        encoded
-            .map(Output)
-            .map_err(|error| Error::system("InvalidReturnValue", format!("ReturnsValidationError: {error}")))
+        encoded.map(Output).map_err(invalid_result)
     }
 }

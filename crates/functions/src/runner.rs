@@ -180,7 +180,7 @@ impl Runner {
             Some(error) => Err(error),
             None => result,
         };
-        let value = result.map(Arc::from).map_err(|error| FunctionError::from(&error));
+        let value = result.and_then(Encoded::into_packed).map_err(|error| FunctionError::from(&error));
         // No function makes a journal yet; what a client kept from elsewhere stays with its query.
         let result = QueryResult::new(value, finished.log_lines.into(), query.journal.cloned());
         let reads = finished.transaction.map(Transaction::into_read_set).unwrap_or_default();
@@ -231,7 +231,7 @@ impl Runner {
             let finished = run.finish();
             let result = match (finished.failed, result) {
                 (Some(error), _) | (None, Err(error)) => return Ok(failure(ts, &error, finished.log_lines)),
-                (None, Ok(result)) => result,
+                (None, Ok(result)) => result.into_json(),
             };
             let Some(mut transaction) = finished.transaction else {
                 let error = Error::abort("TransactionEnded", "The function's transaction has ended");
@@ -293,17 +293,19 @@ impl Runner {
         Ok(function)
     }
 
-    /// Calls a function; its result in wire JSON.
+    /// Calls a function; its result in the form that [`Function::form`] says.
     async fn call(
         &self,
         function: &Arc<Function>,
         run: &Arc<Run>,
         args: &Packed,
         on_stuck: Option<OnStuck>,
-    ) -> Result<String> {
+    ) -> Result<Encoded> {
         let call = Call { args, form: function.form() };
         let output = match &function.handler {
-            Handler::Fixed(json) => return Ok(json.to_string()),
+            Handler::Fixed(json) => {
+                return Encoded::Json(json.to_string()).into_packed().map(Encoded::Packed);
+            }
             Handler::Query(handler) => {
                 let ctx = QueryCtx::new(run.clone(), 0, 0);
                 self.guard(function, run, on_stuck, handler(&ctx, call)).await?
@@ -313,21 +315,19 @@ impl Runner {
                 self.guard(function, run, on_stuck, handler(&ctx, call)).await?
             }
         };
-        match output.0 {
+        match &output.0 {
             Encoded::Json(json) => {
                 // A value takes at most 9 bytes for every 2 of its JSON.
                 if json.len() > MAX_VALUE_BYTES / 5 {
-                    let size = Packed::from_json(&json).map_or(usize::MAX, |value| value.size());
+                    let size = Packed::from_json(json).map_or(usize::MAX, |value| value.size());
                     function.check_result_size(size)?;
                 }
-                Ok(json)
             }
             Encoded::Packed(result) => {
-                run.call(0, |transaction| function.check_result(&result, transaction.table_mapping()))
-                    .await?;
-                Ok(result.to_json())
+                run.call(0, |transaction| function.check_result(result, transaction.table_mapping())).await?;
             }
         }
+        Ok(output.0)
     }
 
     async fn guard(

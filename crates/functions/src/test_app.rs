@@ -12,7 +12,7 @@ use hull_value::{Decode, Encode, Packed, Timestamp, Value};
 use thiserror::Error as ThisError;
 
 use crate::app::App;
-use crate::calls::{decode, packed, path_of, system};
+use crate::calls::{decode, decode_json, packed, path_of, system};
 use crate::error::FunctionError;
 use crate::identity::Identity;
 use crate::live::{CACHE_BYTES, LiveQueries, LiveSession, Step};
@@ -150,12 +150,12 @@ impl TestApp {
     where
         F::Output: Decode,
     {
-        decode(&self.mutation_outcome(&self.path::<F>()?, &packed(&args)?).await?.result?)
+        decode_json(&self.mutation_outcome(&self.path::<F>()?, &packed(&args)?).await?.result?)
     }
 
     /// Calls a mutation by path.
     pub async fn mutation_at(&self, path: &str, args: impl Encode) -> Result<Value, FunctionError> {
-        decode(&self.mutation_outcome(path, &packed(&args)?).await?.result?)
+        decode_json(&self.mutation_outcome(path, &packed(&args)?).await?.result?)
     }
 
     /// Calls a mutation by path; the answer with all that belongs to it.
@@ -248,8 +248,8 @@ impl TestSession {
     }
 
     /// The result of a query as of the last step, in wire JSON.
-    pub fn json(&self, query: u32) -> Option<&str> {
-        self.state.get(&query)?.value.as_deref().ok()
+    pub fn json(&self, query: u32) -> Option<String> {
+        self.state.get(&query)?.value.as_ref().ok().map(Packed::to_json)
     }
 
     /// The result of a query as of the last step.

@@ -143,7 +143,7 @@ async fn mutate(app: &TestApp, (path, args): &Key) {
 async fn fresh(app: &TestApp, (path, args): &Key, ts: Timestamp) -> (String, Arc<ReadSet>) {
     let query = QueryRequest { path, args, journal: None, identity: &IDENTITY };
     let outcome = app.runner().run_query(query, ReadAt::Exactly(ts), None).await.unwrap();
-    (outcome.result.value.clone().unwrap().to_string(), outcome.reads)
+    (outcome.result.value.clone().unwrap().to_json(), outcome.reads)
 }
 
 /// A session as a client sees it.
@@ -178,7 +178,7 @@ impl Client {
         assert!(step.ts >= self.ts);
         self.ts = step.ts;
         for (query, result) in step.updates {
-            let json = result.value.clone().unwrap().to_string();
+            let json = result.value.clone().unwrap().to_json();
             assert_ne!(
                 self.state.insert(query, json.clone()),
                 Some(json),

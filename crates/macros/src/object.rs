@@ -146,7 +146,7 @@ pub(crate) fn writes(
             let place = place(ident);
             let write = quote_spanned! {ty.span()=>
                 if !<#ty as #p::Encode>::is_missing(&#place) {
-                    __e.key(#wire);
+                    __e.field(const { #p::FieldKey::new(#wire) });
                     <#ty as #p::Encode>::encode(&#place, __e);
                 }
             };
@@ -154,7 +154,7 @@ pub(crate) fn writes(
         })
         .collect();
     if let Some((tag, kind)) = tag {
-        all.push((tag, quote!(__e.key(#tag); __e.string(#kind);)));
+        all.push((tag, quote!(__e.field(const { #p::FieldKey::new(#tag) }); __e.string(#kind);)));
     }
     all.sort_by_key(|(wire, _)| *wire);
     all.into_iter().map(|(_, write)| write).collect()

@@ -123,6 +123,7 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
             let options = attributes::options(&input.attrs, &["rename_all"])?;
             let case = options.rename_all.or(table.rename_all).unwrap_or(Case::Camel);
             let fields = object::named(&data.fields, case, name)?;
+            not_reserved(&fields)?;
             (object::implement(name, &input.generics, &fields), columns(fields))
         }
         Data::Enum(data) => {
@@ -133,6 +134,7 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
                     "the documents of a table are objects: add `#[hull(tag = \"kind\")]` to tell them apart",
                 ));
             };
+            choice.variants.iter().try_for_each(|variant| not_reserved(&variant.fields))?;
             let columns = union_columns(tag, &choice, &input.vis);
             (choice::implement(name, &choice), columns)
         }
@@ -152,6 +154,18 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
 
 fn parse_all<T: Parse>(attrs: &[Attribute], name: &str) -> syn::Result<Vec<T>> {
     attrs.iter().filter(|attr| attr.path().is_ident(name)).map(Attribute::parse_args).collect()
+}
+
+/// The system's fields are put in by their documents.
+fn not_reserved(fields: &[Field]) -> syn::Result<()> {
+    match fields.iter().find(|field| field.wire.starts_with('_')) {
+        None => Ok(()),
+        Some(field) => {
+            let message =
+                format!("field `{}` starts with `_`, which is reserved for system fields", field.wire);
+            Err(syn::Error::new(field.ident.span(), message))
+        }
+    }
 }
 
 fn columns(fields: Vec<Field>) -> Vec<Column> {

@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use hull_value::{Decode, DecodeError, Encode, Encoder, Fields, Id, ObjectRef, ValueRef};
+use hull_value::{Decode, DecodeError, Encode, Encoder, FieldKey, Fields, Id, ObjectRef, ValueRef};
 
 use crate::{CREATION_TIME_FIELD, ID_FIELD, TableDef, Validated, Validator};
 
@@ -86,9 +86,9 @@ struct WithSystemFields<'a, E, T> {
 impl<E: Encoder, T> WithSystemFields<'_, E, T> {
     fn write_system_fields(&mut self) {
         if let Some(id) = self.id.take() {
-            self.e.key(CREATION_TIME_FIELD);
+            self.e.field(const { FieldKey::new(CREATION_TIME_FIELD) });
             self.e.float64(self.creation_time);
-            self.e.key(ID_FIELD);
+            self.e.field(const { FieldKey::new(ID_FIELD) });
             id.encode(self.e);
         }
     }
@@ -139,6 +139,14 @@ impl<E: Encoder, T> Encoder for WithSystemFields<'_, E, T> {
             self.write_system_fields();
         }
         self.e.key(key);
+    }
+
+    #[inline]
+    fn field(&mut self, key: FieldKey) {
+        if self.depth == 1 && key.name() > ID_FIELD {
+            self.write_system_fields();
+        }
+        self.e.field(key);
     }
 
     fn end_object(&mut self) {

@@ -46,5 +46,5 @@ pub use hull_value as value;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::doc::{decode_field, decode_tag, no_variant, object_of};
-    pub use hull_value::{Decode, DecodeError, Encode, Encoder, Id, ObjectRef, Value, ValueRef};
+    pub use hull_value::{Decode, DecodeError, Encode, Encoder, FieldKey, Id, ObjectRef, Value, ValueRef};
 }

@@ -29,7 +29,7 @@ use crate::connection::instant;
 use crate::data::{self, Opener};
 use crate::http::{ApiError, Credentials, without_type};
 use crate::imports::Imports;
-use crate::live::Live;
+use crate::live::{Live, sendable};
 use crate::metrics::Metrics;
 use crate::sample::SampleError;
 use crate::settings::Settings;
@@ -91,10 +91,17 @@ pub(crate) enum At {
     Exactly(Timestamp),
 }
 
+/// What a function that was asked for over HTTP returned.
+pub(crate) enum Answer {
+    /// A query's, which others may be told too.
+    Shared(Arc<hull_sync::QueryResult>),
+    /// A mutation's, in wire JSON.
+    Json(String),
+}
+
 /// How a function that was asked for over HTTP ended.
 pub(crate) struct Outcome {
-    /// Wire JSON.
-    pub(crate) result: Result<Arc<str>, FunctionError>,
+    pub(crate) result: Result<Answer, FunctionError>,
     pub(crate) log_lines: Vec<String>,
 }
 
@@ -227,7 +234,12 @@ impl Backend {
             At::Durable => self.live.query(request).await?.1,
             At::Exactly(ts) => self.live.query_at(request, ts).await?,
         };
-        Ok(Outcome { result: result.value.clone(), log_lines: result.log_lines.to_vec() })
+        let answer = match (&result.value, sendable(&result)) {
+            (Err(error), _) => Err(error.clone()),
+            (Ok(_), Some(shared)) => Ok(Answer::Shared(shared)),
+            (Ok(value), None) => Ok(Answer::Json(value.to_json())),
+        };
+        Ok(Outcome { result: answer, log_lines: result.log_lines.to_vec() })
     }
 
     /// Runs a mutation and waits until it is durable. It runs in a task of its own, so one that keeps its thread is
@@ -260,7 +272,7 @@ impl Backend {
             Some(error) = stuck.recv() => return failed(error),
         };
         self.wait_durable(outcome.ts).await?;
-        Ok(Outcome { result: outcome.result.map(Arc::from), log_lines: outcome.log_lines })
+        Ok(Outcome { result: outcome.result.map(Answer::Json), log_lines: outcome.log_lines })
     }
 
     /// Waits until everything up to `ts` is durable.

@@ -69,11 +69,11 @@ impl Live {
 }
 
 /// The result in the form that is sent, made once for all who receive it.
-fn sendable(result: &hull_functions::QueryResult) -> Option<Arc<QueryResult>> {
+pub(crate) fn sendable(result: &hull_functions::QueryResult) -> Option<Arc<QueryResult>> {
     result.attachment.get_or_make(|| {
         let journal = result.journal.clone();
         match &result.value {
-            Ok(value) => QueryResult::updated(Arc::clone(value), &result.log_lines, journal),
+            Ok(value) => QueryResult::updated(value.clone(), &result.log_lines, journal),
             Err(error) => QueryResult::failed(&failure(error), &result.log_lines, journal),
         }
     })

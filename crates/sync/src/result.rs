@@ -1,10 +1,13 @@
 //! The result of a query, ready to be sent to any number of clients.
 //!
-//! The value is JSON text that all who listen share; what is around it is encoded when the result is made. So
-//! sending it copies bytes and nothing else. Two results are the same to a client when value (or error) and
-//! log lines are; a journal that changes alone is not news.
+//! The value is written as JSON text when the first client is to be told it, with what that client was told before at
+//! hand, and shared by all who listen; what is around it is encoded when the result is made. So sending it copies
+//! bytes and nothing else. Two results are the same to a client when value (or error) and log lines are; a journal
+//! that changes alone is not news.
 
 use std::sync::Arc;
+
+use hull_value::{JsonRows, Packed};
 
 use crate::write::{push_number, push_string, push_strings};
 
@@ -43,30 +46,47 @@ impl Failure {
     }
 }
 
+#[derive(Debug, Clone)]
+enum Body {
+    Value(JsonRows),
+    /// A failure's message and data as they are sent.
+    Failure(Box<str>),
+}
+
+impl Body {
+    /// The text that is sent, after a client was sent `before`.
+    fn text(&self, before: Option<&QueryResult>) -> &str {
+        match (self, before.map(|before| &before.body)) {
+            (Body::Failure(text), _) => text,
+            (Body::Value(value), Some(Body::Value(before))) => value.json(Some(before)),
+            (Body::Value(value), _) => value.json(None),
+        }
+    }
+}
+
 /// A query's result with its log lines and its journal.
 #[derive(Debug, Clone)]
 pub struct QueryResult {
-    failed: bool,
-    body: Arc<str>,
+    body: Body,
     tail: Box<[u8]>,
     logs: usize,
     journal: Option<Arc<str>>,
 }
 
 impl QueryResult {
-    /// A value, as JSON text.
-    pub fn updated(value: Arc<str>, log_lines: &[String], journal: Option<Arc<str>>) -> Self {
-        Self::new(false, value, log_lines, journal)
+    /// A value.
+    pub fn updated(value: Packed, log_lines: &[String], journal: Option<Arc<str>>) -> Self {
+        Self::new(Body::Value(JsonRows::new(value)), log_lines, journal)
     }
 
     /// An error.
     pub fn failed(failure: &Failure, log_lines: &[String], journal: Option<Arc<str>>) -> Self {
         let mut body = Vec::with_capacity(failure.message.len() + 2);
         failure.write(&mut body);
-        Self::new(true, String::from_utf8(body).unwrap_or_default().into(), log_lines, journal)
+        Self::new(Body::Failure(String::from_utf8(body).unwrap_or_default().into()), log_lines, journal)
     }
 
-    fn new(failed: bool, body: Arc<str>, log_lines: &[String], journal: Option<Arc<str>>) -> Self {
+    fn new(body: Body, log_lines: &[String], journal: Option<Arc<str>>) -> Self {
         let mut tail = Vec::with_capacity(40);
         tail.extend_from_slice(br#","logLines":"#);
         push_strings(&mut tail, log_lines);
@@ -77,7 +97,7 @@ impl QueryResult {
             None => tail.extend_from_slice(b"null"),
         }
         tail.push(b'}');
-        Self { failed, body, tail: tail.into_boxed_slice(), logs, journal }
+        Self { body, tail: tail.into_boxed_slice(), logs, journal }
     }
 
     /// What the query's next run is handed, so that it reads the same range.
@@ -87,26 +107,34 @@ impl QueryResult {
 
     /// Whether a client that has one needs not be told the other.
     pub fn is_same(&self, other: &Self) -> bool {
-        self.failed == other.failed
-            && self.tail[..self.logs] == other.tail[..other.logs]
-            && (Arc::ptr_eq(&self.body, &other.body) || self.body == other.body)
+        let same_body = match (&self.body, &other.body) {
+            (Body::Value(one), Body::Value(other)) => one.value() == other.value(),
+            (Body::Failure(one), Body::Failure(other)) => one == other,
+            _ => false,
+        };
+        same_body && self.tail[..self.logs] == other.tail[..other.logs]
     }
 
-    /// How many bytes the modification has at most.
-    pub(crate) fn size(&self) -> usize {
-        self.body.len() + self.tail.len() + 64
+    /// The value, if there is one: itself, and its text.
+    pub fn value(&self) -> Option<&JsonRows> {
+        if let Body::Value(value) = &self.body { Some(value) } else { None }
     }
 
-    /// Appends the modification that tells a client this result.
-    pub(crate) fn write(&self, query: u32, out: &mut Vec<u8>) {
-        out.extend_from_slice(if self.failed {
-            br#"{"type":"QueryFailed","queryId":"#
-        } else {
-            br#"{"type":"QueryUpdated","queryId":"#
-        });
+    /// How many bytes the modification has at most that tells this to a client which has `before`.
+    pub(crate) fn size(&self, before: Option<&QueryResult>) -> usize {
+        self.body.text(before).len() + self.tail.len() + 64
+    }
+
+    /// Appends the modification that tells this to a client which has `before`.
+    pub(crate) fn write(&self, query: u32, before: Option<&QueryResult>, out: &mut Vec<u8>) {
+        let (kind, body): (&[u8], &[u8]) = match &self.body {
+            Body::Value(_) => (br#"{"type":"QueryUpdated","queryId":"#, br#","value":"#),
+            Body::Failure(_) => (br#"{"type":"QueryFailed","queryId":"#, br#","errorMessage":"#),
+        };
+        out.extend_from_slice(kind);
         push_number(out, query);
-        out.extend_from_slice(if self.failed { br#","errorMessage":"# } else { br#","value":"# });
-        out.extend_from_slice(self.body.as_bytes());
+        out.extend_from_slice(body);
+        out.extend_from_slice(self.body.text(before).as_bytes());
         out.extend_from_slice(&self.tail);
     }
 }
@@ -115,11 +143,15 @@ impl QueryResult {
 mod tests {
     use super::*;
 
+    fn json(text: &str) -> Packed {
+        Packed::from_json(text).unwrap()
+    }
+
     #[test]
     fn a_modification_is_prefix_value_and_tail() {
-        let result = QueryResult::updated("[1]".into(), &["[LOG] \"a\"".into()], Some("j".into()));
+        let result = QueryResult::updated(json("[1]"), &["[LOG] \"a\"".into()], Some("j".into()));
         let mut out = Vec::new();
-        result.write(7, &mut out);
+        result.write(7, None, &mut out);
         assert_eq!(
             String::from_utf8(out).unwrap(),
             r#"{"type":"QueryUpdated","queryId":7,"value":[1],"logLines":["[LOG] \"a\""],"journal":"j"}"#
@@ -129,9 +161,9 @@ mod tests {
     #[test]
     fn error_data_is_there_only_for_application_errors() {
         let mut out = Vec::new();
-        QueryResult::failed(&Failure::new("no"), &[], None).write(1, &mut out);
+        QueryResult::failed(&Failure::new("no"), &[], None).write(1, None, &mut out);
         out.push(b' ');
-        QueryResult::failed(&Failure::with_data("no", "null"), &[], None).write(1, &mut out);
+        QueryResult::failed(&Failure::with_data("no", "null"), &[], None).write(1, None, &mut out);
         assert_eq!(
             String::from_utf8(out).unwrap(),
             r#"{"type":"QueryFailed","queryId":1,"errorMessage":"no","logLines":[],"journal":null} "#
@@ -142,11 +174,11 @@ mod tests {
 
     #[test]
     fn sameness_is_value_and_logs_but_not_journal() {
-        let one = QueryResult::updated("1".into(), &[], None);
-        assert!(one.is_same(&QueryResult::updated("1".into(), &[], Some("j".into()))));
-        assert!(!one.is_same(&QueryResult::updated("2".into(), &[], None)));
-        assert!(!one.is_same(&QueryResult::updated("1".into(), &["[LOG] x".into()], None)));
+        let one = QueryResult::updated(json("1"), &[], None);
+        assert!(one.is_same(&QueryResult::updated(json("1"), &[], Some("j".into()))));
+        assert!(!one.is_same(&QueryResult::updated(json("2"), &[], None)));
+        assert!(!one.is_same(&QueryResult::updated(json("1"), &["[LOG] x".into()], None)));
         let failed = QueryResult::failed(&Failure::new("1"), &[], None);
-        assert!(!failed.is_same(&QueryResult::updated("\"1\"".into(), &[], None)));
+        assert!(!failed.is_same(&QueryResult::updated(json("\"1\""), &[], None)));
     }
 }

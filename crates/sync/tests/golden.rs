@@ -10,7 +10,7 @@ use hull_sync::{
     Answer, ClientMessage, ClientVersion, Credential, Failure, FunctionPath, Instant, Outgoing,
     OutgoingFrames, QueryChange, QueryResult, ServerMessage, Session, SessionId,
 };
-use hull_value::Timestamp;
+use hull_value::{Packed, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -42,7 +42,8 @@ fn values() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(3, 24, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::btree_map(".*", inner, 0..4).prop_map(|map| map.into_iter().collect()),
+            prop::collection::btree_map("([ -#%-~][ -~]*)?", inner, 0..4)
+                .prop_map(|map| map.into_iter().collect()),
         ]
     })
 }
@@ -236,7 +237,7 @@ proptest! {
             let result = if *failed {
                 QueryResult::failed(&Failure::with_data(value.to_string(), value.to_string()), logs, journal)
             } else {
-                QueryResult::updated(value.to_string().into(), logs, journal)
+                QueryResult::updated(Packed::from_json(&value.to_string()).unwrap(), logs, journal)
             };
             (subscription, result.into())
         });

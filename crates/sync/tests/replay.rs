@@ -11,7 +11,7 @@ use hull_sync::{
     ClientEvent, ClientSession, ClientVersion, Credential, Effect, Failure, Instant, Outgoing,
     OutgoingFrames, QueryResult, QueryState, RequestOutcome, Session, SessionId, SubscriptionId,
 };
-use hull_value::Timestamp;
+use hull_value::{Packed, Timestamp};
 
 struct Random(u64);
 
@@ -211,7 +211,7 @@ impl World {
             },
             6 => {
                 let ts = self.backend.durable;
-                let count: Arc<str> = self.backend.count(ts).to_string().into();
+                let count = Packed::from_json(&self.backend.count(ts).to_string()).unwrap();
                 let result = Arc::new(QueryResult::updated(count, &[], None));
                 server.step(Timestamp(ts), connection.live.iter().map(|id| (*id, Arc::clone(&result))));
             }

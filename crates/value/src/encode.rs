@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::{Bytes, DocumentId, Id, Nullable, Packed, Value, ValueRef};
+use crate::{Bytes, DocumentId, FieldKey, Id, Nullable, Packed, Value, ValueRef};
 
 /// Takes one value, piece by piece. Errors (limits, names, calls in no order) are kept by the encoder and come out
 /// at its end, so that implementations of [`Encode`] are plain calls.
@@ -28,6 +28,11 @@ pub trait Encoder {
     fn begin_object(&mut self);
     /// Writes the key of the next value.
     fn key(&mut self, key: &str);
+    /// The same with a name that was checked when the program was compiled. The caller answers for its being greater than
+    /// all keys of the object so far: it is not looked at again.
+    fn field(&mut self, key: FieldKey) {
+        self.key(key.name());
+    }
     /// Ends the innermost object.
     fn end_object(&mut self);
 

@@ -68,6 +68,8 @@ pub(crate) struct Frame {
     pub(crate) last_key: Option<(usize, usize)>,
     /// Whether a key was not greater than the one before it.
     pub(crate) unsorted: bool,
+    /// Whether it has keys that nobody answers for, so that all that follow are looked at.
+    pub(crate) checked: bool,
 }
 
 /// Follows the calls to an encoder; after the first error everything is refused.
@@ -80,12 +82,14 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
+    #[cold]
     pub(crate) fn fail(&mut self, error: ValueError) -> bool {
         self.error.get_or_insert(error);
         false
     }
 
     /// A value of this size comes; false when it must not be written.
+    #[inline]
     pub(crate) fn value(&mut self, size: usize) -> bool {
         if self.error.is_some() {
             return false;
@@ -123,11 +127,24 @@ impl Guard {
             start,
             last_key: None,
             unsorted: false,
+            checked: false,
         });
         true
     }
 
     pub(crate) fn key(&mut self, key: &str) -> bool {
+        if !self.field(key.len()) {
+            return false;
+        }
+        match check_field_name(key) {
+            Ok(()) => true,
+            Err(error) => self.fail(error.into()),
+        }
+    }
+
+    /// A key of this length comes, whose name is good.
+    #[inline]
+    pub(crate) fn field(&mut self, len: usize) -> bool {
         if self.error.is_some() {
             return false;
         }
@@ -139,10 +156,7 @@ impl Guard {
         if frame.count > MAX_OBJECT_FIELDS {
             return self.fail(ValueError::TooManyFields);
         }
-        if let Err(error) = check_field_name(key) {
-            return self.fail(error.into());
-        }
-        self.grow(key.len() + 1)
+        self.grow(len + 1)
     }
 
     pub(crate) fn end(&mut self, object: bool) -> Option<Frame> {
@@ -164,6 +178,7 @@ impl Guard {
         }
     }
 
+    #[inline]
     fn grow(&mut self, size: usize) -> bool {
         self.size = self.size.saturating_add(size);
         if self.size > MAX_VALUE_SIZE {

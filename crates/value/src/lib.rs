@@ -13,6 +13,7 @@ mod id;
 mod json_in;
 mod json_lines;
 mod json_out;
+mod json_rows;
 mod names;
 mod packed;
 mod packed_encoder;
@@ -34,9 +35,10 @@ pub use id::{DocumentId, Id, IdError, InternalId, MAX_ID_LEN, TableNumber};
 pub use json_in::JsonError;
 pub use json_lines::{MAX_ROW_BYTES, RowError, RowForm, parse_row};
 pub use json_out::{JsonEncoder, JsonForm, to_json, write_json};
+pub use json_rows::JsonRows;
 pub use names::{
-    FieldNameError, FieldPath, FieldPathError, IdentifierError, MAX_FIELD_NAME_LEN, MAX_IDENTIFIER_LEN,
-    check_field_name, check_identifier,
+    FieldKey, FieldNameError, FieldPath, FieldPathError, IdentifierError, MAX_FIELD_NAME_LEN,
+    MAX_IDENTIFIER_LEN, check_field_name, check_identifier,
 };
 pub use packed::{Packed, PackedError};
 pub use packed_encoder::PackedEncoder;

@@ -111,6 +111,37 @@ pub fn check_field_name(name: &str) -> Result<(), FieldNameError> {
     Ok(())
 }
 
+/// A field name that is known when the program is compiled, and checked then: `const { FieldKey::new("content") }`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FieldKey(&'static str);
+
+impl FieldKey {
+    /// A name that obeys the rule of [`check_field_name`].
+    ///
+    /// # Panics
+    ///
+    /// When it does not: an error of the compiler, where this is called in a `const`.
+    pub const fn new(name: &'static str) -> FieldKey {
+        let bytes = name.as_bytes();
+        assert!(bytes.len() <= MAX_FIELD_NAME_LEN, "a field name may have at most 1024 bytes");
+        let mut at = 0;
+        while at < bytes.len() {
+            assert!(at > 0 || bytes[at] != b'$', "a field name may not start with '$', which is reserved");
+            assert!(
+                matches!(bytes[at], 0x20..=0x7e),
+                "a field name may contain only printable ASCII characters"
+            );
+            at += 1;
+        }
+        FieldKey(name)
+    }
+
+    /// The name.
+    pub const fn name(self) -> &'static str {
+        self.0
+    }
+}
+
 /// A path to a field, through objects: `"address.city"`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FieldPath(Vec<String>);

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::guard::{Frame, Guard, MAX_NESTING, ValueError};
-use crate::{Encoder, Packed, ValueRef, raw};
+use crate::{Encoder, FieldKey, Packed, ValueRef, raw};
 
 /// Writes packed bytes. Errors are kept and come out of [`finish`](PackedEncoder::finish).
 #[derive(Default)]
@@ -178,6 +178,27 @@ impl Encoder for PackedEncoder {
             }
         }
         frame.last_key = Some((start, self.out.len()));
+        frame.checked = true;
+    }
+
+    #[inline]
+    fn field(&mut self, key: FieldKey) {
+        let name = key.name();
+        if self.guard.frames.last().is_some_and(|frame| frame.checked) {
+            return self.key(name);
+        }
+        if !self.guard.field(name.len()) {
+            return;
+        }
+        raw::write_varint(&mut self.out, name.len());
+        let start = self.out.len();
+        self.out.extend_from_slice(name.as_bytes());
+        let Some(frame) = self.guard.frames.last_mut() else { return };
+        let last = frame.last_key.replace((start, self.out.len()));
+        debug_assert!(
+            last.and_then(|(from, to)| self.out.get(from..to)).is_none_or(|last| last < name.as_bytes()),
+            "the field `{name}` is not greater than the one before it"
+        );
     }
 
     fn end_object(&mut self) {

@@ -324,6 +324,40 @@ fn encoders_refuse_misuse() {
 }
 
 #[test]
+fn fields_known_when_compiled_mix_with_others() {
+    const B: FieldKey = FieldKey::new("b");
+    let write = |calls: &dyn Fn(&mut PackedEncoder)| {
+        let mut encoder = PackedEncoder::new();
+        encoder.begin_object();
+        calls(&mut encoder);
+        encoder.end_object();
+        encoder.finish()
+    };
+    let sorted = pack(&Value::object([("a", Value::Null), ("b", Value::Null), ("c", Value::Null)]));
+    let calls: [&dyn Fn(&mut PackedEncoder); 3] = [
+        &|e| {
+            (
+                e.field(FieldKey::new("a")),
+                e.null(),
+                e.field(B),
+                e.null(),
+                e.field(FieldKey::new("c")),
+                e.null(),
+            )
+                .5
+        },
+        &|e| (e.field(B), e.null(), e.key("a"), e.null(), e.field(FieldKey::new("c")), e.null()).5,
+        &|e| (e.key("c"), e.null(), e.field(B), e.null(), e.key("a"), e.null()).5,
+    ];
+    for calls in calls {
+        assert_eq!(write(calls), Ok(sorted.clone()));
+    }
+    let twice = write(&|e| (e.key("b"), e.null(), e.field(B), e.null()).3);
+    assert_eq!(twice.unwrap_err().code(), "DuplicateField");
+    assert_eq!(write(&|e| e.field(B)), Err(ValueError::Incomplete));
+}
+
+#[test]
 fn ids() {
     let internal = InternalId(std::array::from_fn(|i| i as u8));
     for (table, text) in [(1, "040020g30g2gc1r81450p30d1r7qke8"), (10001, "j57000820c20a1g7104gm2rc1m70ynr8")]

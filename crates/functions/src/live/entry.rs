@@ -137,7 +137,8 @@ impl Entry {
             .results
             .iter()
             .map(|held| {
-                let value = held.result.value.as_ref().map_or(0, |value| value.len());
+                // Its text, which is about as long, is likely to be made.
+                let value = held.result.value.as_ref().map_or(0, |value| 2 * value.bytes().len());
                 let lines: usize = held.result.log_lines.iter().map(String::len).sum();
                 value + lines + held.reads.memory() + 64
             })

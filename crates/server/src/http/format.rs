@@ -1,10 +1,13 @@
 //! The three ways to write a value in a response: as the websocket has it, as plain JSON, as an export has it.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
+use axum::http::StatusCode;
 use hull_value::Packed;
 
 use super::error::ApiError;
+use crate::backend::Answer;
 
 /// How the values of a response are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,19 +34,25 @@ impl Format {
         }
     }
 
-    /// A value whose wire JSON is at hand, written in this format.
-    pub(crate) fn of_wire<'a>(&self, wire: &'a str) -> Result<Cow<'a, str>, ApiError> {
-        if *self == Format::Encoded {
-            return Ok(Cow::Borrowed(wire));
+    /// What a function returned, written in this format.
+    pub(crate) fn of_answer<'a>(&self, answer: &'a Answer) -> Result<Cow<'a, str>, ApiError> {
+        let broken = |error: &dyn Display| {
+            ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", error.to_string())
+        };
+        match answer {
+            Answer::Shared(result) => {
+                let value = result.value().ok_or_else(|| broken(&"the query has no value"))?;
+                Ok(match self {
+                    Format::Encoded => Cow::Borrowed(value.json(None)),
+                    _ => Cow::Owned(self.of_packed(value.value())),
+                })
+            }
+            Answer::Json(wire) if *self == Format::Encoded => Ok(Cow::Borrowed(wire)),
+            Answer::Json(wire) => {
+                let value = Packed::from_json(wire).map_err(|error| broken(&error))?;
+                Ok(Cow::Owned(self.of_packed(&value)))
+            }
         }
-        let value = Packed::from_json(wire).map_err(|error| {
-            ApiError::new(
-                axum::http::StatusCode::INTERNAL_SERVER_ERROR,
-                "InternalServerError",
-                error.to_string(),
-            )
-        })?;
-        Ok(Cow::Owned(self.of_packed(&value)))
     }
 
     /// A value written in this format.

@@ -221,7 +221,7 @@ fn answer(format: Format, outcome: &Outcome) -> Response {
     match &outcome.result {
         Ok(value) => {
             text.push_str("{\"status\":\"success\",\"value\":");
-            text.push_str(&format.of_wire(value)?);
+            text.push_str(&format.of_answer(value)?);
         }
         Err(error) => {
             text.push_str("{\"status\":\"error\",\"errorMessage\":");

@@ -211,8 +211,9 @@ impl Queries {
 
     /// How many bytes the modifications have at most.
     pub(super) fn size(&self) -> usize {
-        let news = self.dirty.iter().filter_map(|id| self.by_id.get(id)?.news.as_ref());
-        news.map(|result| result.size() + 1).sum::<usize>() + 48 * self.removed.len()
+        let size = |query: &Query| Some(query.news.as_ref()?.size(query.sent.as_deref()) + 1);
+        let news = self.dirty.iter().filter_map(|id| size(self.by_id.get(id)?));
+        news.sum::<usize>() + 48 * self.removed.len()
     }
 
     /// Appends the Transition that tells the news up to the version of `end`, and takes them as told. News beyond
@@ -252,16 +253,18 @@ impl Queries {
                 return true;
             }
             if let Some(news) = query.news.take() {
-                if out.len().saturating_add(news.size()) <= room {
+                let sent = query.sent.as_deref();
+                let size = news.size(sent);
+                if out.len().saturating_add(size) <= room {
                     comma(out);
-                    news.write(*id, out);
+                    news.write(*id, sent, out);
                 } else if out.len() > first {
                     query.news = Some(news);
                     query.listed = true;
                     return true;
                 } else {
-                    let failure = too_long("result", news.size(), longest);
-                    QueryResult::failed(&failure, &[], news.journal().cloned()).write(*id, out);
+                    let failure = too_long("result", size, longest);
+                    QueryResult::failed(&failure, &[], news.journal().cloned()).write(*id, None, out);
                 }
                 query.sent = Some(news);
             }

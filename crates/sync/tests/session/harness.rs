@@ -6,7 +6,7 @@ use hull_sync::{
     ClientVersion, Close, Effect, Failure, Instant, Outgoing, OutgoingFrames, QueryResult, Session,
     SubscriptionId,
 };
-use hull_value::Timestamp;
+use hull_value::{Packed, Timestamp};
 use serde_json::{Value, json};
 
 pub const SESSION: &str = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0";
@@ -154,7 +154,7 @@ pub fn instant(ms: u64) -> Instant {
 }
 
 pub fn value_of(value: &str) -> Arc<QueryResult> {
-    Arc::new(QueryResult::updated(value.into(), &[], None))
+    Arc::new(QueryResult::updated(Packed::from_json(value).unwrap(), &[], None))
 }
 
 pub fn kinds(messages: &[Value]) -> Vec<&str> {

@@ -1,7 +1,7 @@
 //! Versions, query sets, identities: every Transition is a consistent snapshot.
 
 use hull_sync::{Credential, Effect, NO_AUTH_PROVIDER, QueryResult};
-use hull_value::Timestamp;
+use hull_value::{Packed, Timestamp};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -160,7 +160,7 @@ fn authenticate_is_confirmed_by_a_transition_that_reruns_every_query() {
     assert_eq!(effects[0], Effect::Unsubscribe { subscription: first });
     let Effect::Subscribe { subscription, identity: "admin", .. } = effects[1] else { panic!("{effects:?}") };
     assert!(matches!(effects[2], Effect::RunMutation { identity: "admin", .. }));
-    peer.step(12, &[(first, "old")]);
+    peer.step(12, &[(first, "0")]);
     assert!(peer.hear().is_empty(), "no Transition while a query is not yet run as the new identity");
     peer.finish(0, 13);
     peer.step(13, &[(subscription, "1")]);
@@ -215,8 +215,9 @@ fn journals_come_in_go_out_and_survive_a_change_of_identity() {
     let Effect::Subscribe { subscription: one, journal: Some(journal), .. } = &effects[0] else { panic!() };
     assert_eq!(&**journal, "j1");
     let Effect::Subscribe { subscription: two, journal: None, .. } = &effects[1] else { panic!() };
-    let result =
-        |journal: Option<&str>| Arc::new(QueryResult::updated("1".into(), &[], journal.map(Into::into)));
+    let result = |journal: Option<&str>| {
+        Arc::new(QueryResult::updated(Packed::from_json("1").unwrap(), &[], journal.map(Into::into)))
+    };
     peer.session.step(Timestamp(11), [(*one, result(Some("j2"))), (*two, result(None))]);
     let transition = peer.hear_transition();
     assert_eq!(transition["modifications"][0]["journal"], json!("j2"));

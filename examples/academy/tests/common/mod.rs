@@ -59,8 +59,8 @@ impl Called {
 
     pub(crate) async fn query(&self, path: &str, args: Value) -> Value {
         let outcome = self.app.query_outcome(path, &self.args(path, &args)).await.unwrap();
-        serde_json::from_str(&outcome.value.unwrap_or_else(|error| panic!("{path}: {}", error.message)))
-            .unwrap()
+        let value = outcome.value.unwrap_or_else(|error| panic!("{path}: {}", error.message));
+        serde_json::from_str(&value.to_json()).unwrap()
     }
 
     /// Creates a document, changes it, and asks for it before and after.
