@@ -1,6 +1,9 @@
 //! A document as it is read: its id, its creation time and the whole object.
 
-use hull_value::{DocumentId, InternalId, Packed, TableNumber, Timestamp, ValueRef};
+use hull_model::{CREATION_TIME_FIELD, ID_FIELD};
+use hull_value::{
+    DocumentId, Encode, Encoder, InternalId, ObjectRef, Packed, TableNumber, Timestamp, ValueRef,
+};
 
 use crate::error::TxError;
 
@@ -34,6 +37,13 @@ impl Document {
             _ => return Err(TxError::Damaged("a document that is no object".into())),
         };
         Ok(Self::new(DocumentId { table, internal: InternalId(internal) }, creation_time, value))
+    }
+
+    /// The document with no fields but these and the system's.
+    pub fn only(&self, fields: &[&str]) -> Result<Self, TxError> {
+        let Some(object) = self.value.as_object() else { return Ok(self.clone()) };
+        let value = Packed::encode(&Only { object, fields });
+        Ok(Self::new(self.id, self.creation_time, value.map_err(|e| TxError::Damaged(e.to_string()))?))
     }
 
     /// A document of these parts, which must be those inside `value`.
@@ -73,5 +83,24 @@ impl Document {
         // Storage has checked its checksum.
         let value = Packed::from_trusted(value);
         Ok((Timestamp(u64::from_le_bytes(*ts)), Self::stored(table, key, value)?))
+    }
+}
+
+/// Some fields of an object, and the system's.
+struct Only<'a> {
+    object: ObjectRef<'a>,
+    fields: &'a [&'a str],
+}
+
+impl Encode for Only<'_> {
+    fn encode<E: Encoder>(&self, e: &mut E) {
+        e.begin_object();
+        for (name, value) in self.object.iter() {
+            if self.fields.contains(&name) || name == ID_FIELD || name == CREATION_TIME_FIELD {
+                e.key(name);
+                e.value(value);
+            }
+        }
+        e.end_object();
     }
 }

@@ -45,8 +45,11 @@ pub enum Projection<'a> {
     Whole,
     /// These top-level fields. The system fields never change and may be looked at in any case.
     Fields(&'a [&'a str]),
+}
+
+impl Projection<'static> {
     /// Nothing but that they are there.
-    Presence,
+    pub const PRESENCE: Self = Projection::Fields(&[]);
 }
 
 /// Which bits the fields of a table have.
@@ -88,7 +91,6 @@ impl FieldBits {
     pub(crate) fn read(&self, projection: Projection<'_>) -> FieldMask {
         let names = match projection {
             Projection::Whole => return FieldMask::ALL,
-            Projection::Presence => &[],
             Projection::Fields(names) => names,
         };
         let fields = names.iter().filter(|name| !name.starts_with('_'));
@@ -145,7 +147,7 @@ mod tests {
         assert_eq!(bits.changed(&[]), FieldMask::ALL);
         assert_eq!(bits.changed(&[b"_creationTime", b"a"]), FieldMask::ALL);
         assert_eq!(bits.read(Projection::Fields(&["_id", "_creationTime"])), FieldMask::PRESENCE);
-        assert_eq!(bits.read(Projection::Presence), FieldMask::PRESENCE);
+        assert_eq!(bits.read(Projection::PRESENCE), FieldMask::PRESENCE);
         assert_eq!(bits.read(Projection::Whole), FieldMask::ALL);
         let title = bits.read(Projection::Fields(&["title"]));
         assert!(title.meets(bits.changed(&[b"title"])) && title.holds(FieldMask::PRESENCE));

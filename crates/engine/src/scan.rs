@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use hull_model::KeyRange;
+use hull_model::{IndexBounds, KeyRange};
 use hull_value::{DocumentId, Packed, Timestamp, ValueRef, write_sort_key};
 
 use crate::catalog::{BY_ID, TableInfo};
@@ -169,7 +169,7 @@ impl Transaction {
     /// Whether a scan that has not been begun finds anything. If so, this depends on the presence of what was found
     /// first; if not, on the presence of anything in the range.
     pub fn exists(&mut self, scan: Scan) -> Result<bool, TxError> {
-        let mut scan = scan.select(Projection::Presence);
+        let mut scan = scan.select(Projection::PRESENCE);
         while self.has_rows(&mut scan, 1)? {
             let at = scan.next;
             scan.next += 1;
@@ -337,7 +337,7 @@ impl Scan {
         let mut rest = &range.start[..];
         if let Ok(Some(hull_value::Value::String(text))) = hull_value::read_sort_key(&mut rest)
             && let Ok(id) = text.parse::<DocumentId>()
-            && range.end.as_deref() == crate::key::prefix_end(&sort_key(id)).as_deref()
+            && *range == IndexBounds::all().eq(Some(ValueRef::String(&text))).to_key_range()
         {
             let k = key(&id.internal.0);
             (self.start, self.end) = (k.clone(), Some(successor(&k)));

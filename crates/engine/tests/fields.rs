@@ -69,8 +69,18 @@ const WRITES: [(&str, Act); 12] = [
 ];
 
 /// What is read, and for each of the writes above whether it conflicts.
-const READS: [(&str, Act, &str); 14] = [
+const READS: [(&str, Act, &str); 15] = [
     ("the first", |tx, ids| drop(tx.get(ids[0]).unwrap()), "!!!..!!!...."),
+    (
+        "the first, by the index on the id",
+        |tx, ids| {
+            let id = ids[0].to_string();
+            let range = IndexBounds::all().eq(Some(ValueRef::String(&id))).to_key_range();
+            let scan = tx.scan("notes", "by_id", &range, Order::Asc).unwrap();
+            all(tx, scan);
+        },
+        "!!!..!!!....",
+    ),
     ("its title", |tx, ids| drop(tx.get_fields(ids[0], &["title"]).unwrap()), "!.!....!...."),
     ("its body", |tx, ids| drop(tx.get_fields(ids[0], &["body", "_id"]).unwrap()), ".!!....!...."),
     ("its title and its rank", |tx, ids| drop(tx.get_fields(ids[0], &["title", "rank"])), "!.!..!!!...."),
@@ -95,7 +105,7 @@ const READS: [(&str, Act, &str); 14] = [
     (
         "how many there are",
         |tx, _| {
-            let scan = from(tx, 0.0).select(Projection::Presence);
+            let scan = from(tx, 0.0).select(Projection::PRESENCE);
             all(tx, scan);
         },
         ".....!!!!!!.",

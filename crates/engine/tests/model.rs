@@ -122,7 +122,7 @@ fn ask(question: &Question, tx: &mut Transaction, between: &mut dyn FnMut()) -> 
             Answer::Rows(found.unwrap().iter().map(|found| look(row(found), fields)).collect())
         }
         Question::Count { from, to, by_v } => {
-            let mut scan = scan(tx, (*from, *to), *by_v, false).select(Projection::Presence);
+            let mut scan = scan(tx, (*from, *to), *by_v, false).select(Projection::PRESENCE);
             let mut count = 0;
             while tx.next(&mut scan).unwrap().is_some() {
                 between();

@@ -29,8 +29,8 @@ pub use app::{App, Module};
 pub use blocking::blocking_storage;
 pub use context::{MutationCtx, QueryCtx};
 pub use db::{
-    Conditions, DatabaseReader, DatabaseWriter, Documents, EvalError, Expression, Order, Query,
-    TableDocuments, TableQuery, TableReader, TableWriter, field, literal, undefined,
+    Conditions, DatabaseReader, DatabaseWriter, Documents, EvalError, Expression, Fields, Order, Query,
+    Shape, TableDocuments, TableQuery, TableReader, TableWriter, Whole, field, literal, undefined,
 };
 pub use embedded::{Embedded, EmbeddedError, Subscription};
 pub use error::{ConvexError, Error, FunctionError, Result};

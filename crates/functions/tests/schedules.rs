@@ -96,8 +96,33 @@ async fn between(ctx: &QueryCtx, low: f64, high: f64, slow: f64) -> Result<f64> 
     Ok(count as f64)
 }
 
+#[query]
+async fn texts(ctx: &QueryCtx, owner: f64, slow: f64) -> Result<Vec<f64>> {
+    let items = ctx.db.query::<Item>().with_index(Item::by_owner, |q| q.eq(Item::owner, owner));
+    let rows = items.select((Item::text, Item::rank)).filter(|row| row.1 > 2.0).collect().await?;
+    dawdle(ctx, slow).await?;
+    Ok(rows.iter().map(|row| row.0).collect())
+}
+
+#[query]
+async fn count(ctx: &QueryCtx, low: f64, high: f64, slow: f64) -> Result<f64> {
+    let range = |q: hull_model::IndexRange<Item, _>| q.gte(Item::rank, low).lt(Item::rank, high);
+    let count = ctx.db.query::<Item>().with_index(Item::by_rank, range).count().await?;
+    dawdle(ctx, slow).await?;
+    Ok(f64::from(count))
+}
+
+#[query]
+async fn exists(ctx: &QueryCtx, low: f64, high: f64, slow: f64) -> Result<bool> {
+    let range = |q: hull_model::IndexRange<Item, _>| q.gte(Item::rank, low).lt(Item::rank, high);
+    let exists = ctx.db.query::<Item>().with_index(Item::by_rank, range).order(Order::Desc).exists().await?;
+    dawdle(ctx, slow).await?;
+    Ok(exists)
+}
+
 fn app(seed: u64) -> TestApp {
-    let module = Module::new("items").with(functions![create, change, remove, of, top, between]);
+    let module =
+        Module::new("items").with(functions![create, change, remove, of, top, between, texts, count, exists]);
     TestApp::with_seed(App::new().schema(Schema::new().of::<Item>()).module(module), seed).unwrap()
 }
 
@@ -111,13 +136,15 @@ fn object<const N: usize>(fields: [(&str, f64); N]) -> Packed {
 type Key = (&'static str, Packed);
 
 fn a_query(rng: &mut StdRng, slow: f64) -> Key {
-    match rng.random_range(0..3) {
+    match rng.random_range(0..6) {
         0 => ("items:of", object([("owner", f64::from(rng.random_range(0..4))), ("slow", slow)])),
         1 => ("items:top", object([("count", f64::from(rng.random_range(1..4))), ("slow", slow)])),
-        _ => {
+        2 => ("items:texts", object([("owner", f64::from(rng.random_range(0..4))), ("slow", slow)])),
+        other => {
             let low = f64::from(rng.random_range(0..9));
             let fields = [("high", low + f64::from(rng.random_range(1..4))), ("low", low), ("slow", slow)];
-            ("items:between", object(fields))
+            let path = ["items:between", "items:count", "items:exists"][other - 3];
+            (path, object(fields))
         }
     }
 }

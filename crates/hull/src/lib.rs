@@ -63,7 +63,7 @@ pub mod prelude {
         functions, internal_mutation, internal_query, mutation, query,
     };
     pub use hull_model::{
-        Doc, Function, Object, Patch, Schema, Table, Validated, Validator, define_table, v,
+        Doc, Function, Object, Patch, Schema, Selected, Table, Validated, Validator, define_table, v,
     };
     pub use hull_value::{Bytes, Decode, Encode, Id, Nullable, Packed, Value};
 }

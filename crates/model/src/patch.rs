@@ -6,11 +6,12 @@ use hull_value::{Encode, Packed, ValueError};
 
 use crate::{Field, FieldName, FieldValue};
 
-/// A field that a patch may set: one of the document's own top-level fields.
+/// A field that a patch may set and a query may select: one of the document's own top-level fields.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` can't be patched",
+    message = "`{Self}` can't be patched or selected",
     label = "a system field, or a field inside another",
-    note = "a patch replaces whole top-level fields; set the outer field instead"
+    note = "a patch replaces and a selection reads whole top-level fields, so name the outer field instead; system fields \
+            never change, and are in every row"
 )]
 pub trait Settable: FieldName {}
 

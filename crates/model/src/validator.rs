@@ -109,6 +109,20 @@ impl Validator {
         }
     }
 
+    /// The same objects with any of their fields left out.
+    pub(crate) fn with_optional_fields(self) -> Validator {
+        match self {
+            Validator::Union(members) => {
+                Validator::Union(members.into_iter().map(Validator::with_optional_fields).collect())
+            }
+            Validator::Object(fields) => {
+                let optional = |(name, field)| (name, FieldValidator { optional: true, ..field });
+                Validator::Object(fields.into_iter().map(optional).collect())
+            }
+            other => other,
+        }
+    }
+
     /// What a document of a table with this validator has at a path: whether any document can have something there.
     pub(crate) fn can_contain(&self, path: &[String]) -> bool {
         let Some((head, rest)) = path.split_first() else { return true };

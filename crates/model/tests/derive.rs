@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use hull_model::value::{Bytes, DocumentId, Id, InternalId, Nullable, Packed, TableNumber, Value, to_json};
 use hull_model::{
-    Doc, IndexBounds, IndexRange, IntoBounds, KeyRange, Object, Patch, Schema, Table, Validated,
-    define_table, v,
+    Doc, IndexBounds, IndexRange, IntoBounds, KeyRange, Object, Patch, Schema, Selected, Selection, Table,
+    Validated, define_table, v,
 };
 use serde_json::json;
 
@@ -165,6 +165,34 @@ fn a_document_goes_to_the_wire_and_back() {
     assert!(keys.is_sorted(), "{keys:?}");
     assert_eq!(keys.get(..3), Some(&["X", "_creationTime", "_id"][..]));
     assert_eq!(doc.first_name, "Ada");
+}
+
+#[test]
+fn a_selection_is_a_document_of_fewer_fields() {
+    fn read<S: Selection<Person>>(_: S, document: &Packed) -> Selected<Person, S::Values> {
+        Selected::read::<S>(id(2), 1.5, document.as_object().unwrap()).unwrap()
+    }
+    let packed = Packed::encode(&person()).unwrap();
+    let row = read((Person::kind, Person::last_name, Person::odd, Person::r#type), &packed);
+    assert_eq!(row.values, (Kind::NotSoGood, None, Some(7), true));
+    assert_eq!((row.3, row._id, row._creation_time), (true, id(2), 1.5));
+    let wire = Packed::encode(&row).unwrap();
+    let expected =
+        format!(r#"{{"X":"7","_creationTime":1.5,"_id":"{}","kind":"not_so_good","type":true}}"#, row._id);
+    assert_eq!((wire.to_clean_json(), wire.to_json()), (expected, to_json(&row).unwrap()));
+    Selected::<Person, (Kind,)>::validator().check(wire.as_ref(), &People).unwrap();
+    let one = read(Person::age, &packed);
+    assert_eq!(one.values, (36,));
+    let absent = Packed::empty_object();
+    fn missing<S: Selection<Person>>(_: S, document: &Packed) -> String {
+        S::read(document.as_object().unwrap()).err().unwrap().to_string()
+    }
+    assert_eq!(
+        missing((Person::odd, Person::age), &absent),
+        "at .age: expected a value, found a missing field"
+    );
+    // Its type doesn't say which fields they are; the system's are always there.
+    assert!(Selected::<Person, (i32,)>::validator().check(absent.as_ref(), &People).is_err());
 }
 
 struct People;

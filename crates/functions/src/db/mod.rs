@@ -4,11 +4,13 @@ mod expression;
 mod query;
 mod reader;
 mod scan;
+mod shape;
 mod table;
 mod writer;
 
 pub use expression::{EvalError, Expression, field, literal, undefined};
 pub use query::{Documents, Order, Query};
 pub use reader::DatabaseReader;
+pub use shape::{Fields, Shape, Whole};
 pub use table::{Conditions, TableDocuments, TableQuery, TableReader, TableWriter};
 pub use writer::DatabaseWriter;

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use hull_engine::{Document, Transaction};
-use hull_model::{Doc, Table};
+use hull_engine::Transaction;
+use hull_model::{Doc, Selected, Selection, Table};
 use hull_value::{DocumentId, Id};
 
 use super::query::Query;
+use super::shape::{Fields, Shape, Whole};
 use super::table::TableReader;
 use crate::error::{Error, Result};
 use crate::run::{Run, transaction_error};
@@ -30,7 +31,27 @@ impl DatabaseReader {
                 tx.get(id.document_id()).map_err(transaction_error)
             })
             .await?;
-        found.map(|document| decode(&document)).transpose()
+        found.map(|document| Whole::row(&document)).transpose()
+    }
+
+    /// Some fields of the document with this id, if it exists. What the function does depends on these fields and on
+    /// whether there is the document, and not on its other fields.
+    ///
+    /// ```text
+    /// let row = ctx.db.get_fields(id, (Message::author, Message::body)).await?;
+    /// ```
+    pub async fn get_fields<T: Table, S: Selection<T>>(
+        &self,
+        id: Id<T>,
+        _fields: S,
+    ) -> Result<Option<Selected<T, S::Values>>> {
+        let found = self
+            .call(|tx| {
+                check_table(tx, id.document_id(), T::NAME)?;
+                tx.get_fields(id.document_id(), S::NAMES).map_err(transaction_error)
+            })
+            .await?;
+        found.map(|document| <Fields<S> as Shape<T>>::row(&document)).transpose()
     }
 
     /// A query on a table; without an index it goes through all documents in the order of their creation.
@@ -61,14 +82,4 @@ fn wrong_table(expected: &str, found: &str) -> Error {
     let message =
         format!("Invalid argument `id`: expected to be an Id<\"{expected}\">, got Id<\"{found}\"> instead.");
     Error::system("InvalidTable", message)
-}
-
-/// A document as its Rust type. The system fields are at hand and need not be parsed.
-pub(super) fn decode<T: Table>(document: &Document) -> Result<Doc<T>> {
-    let value = T::decode(document.value.as_ref()).map_err(|error| {
-        let message =
-            format!("Document {} of table {} does not fit its Rust type: {error}", document.id, T::NAME);
-        Error::system("DocumentMismatch", message)
-    })?;
-    Ok(Doc { _id: Id::from(document.id), _creation_time: document.creation_time, value })
 }

@@ -1,14 +1,16 @@
 //! Tables by name, for code that does not know them when it is compiled: values in, values out.
 
+use std::borrow::Cow;
 use std::ops::{Bound, Deref};
 
 use hull_engine::{Document, Order};
 use hull_model::IndexBounds;
-use hull_value::{DocumentId, Encode, FieldPath, ObjectRef, Packed, ValueError, ValueRef};
+use hull_value::{DocumentId, Encode, FieldPath, Packed, ValueError, ValueRef, check_identifier};
 
 use super::expression::Expression;
 use super::reader::{DatabaseReader, check_table};
 use super::scan::{Cursor, Plan, only};
+use super::shape::object;
 use super::writer::invalid_value;
 use crate::error::{Error, Result};
 use crate::run::transaction_error;
@@ -33,6 +35,20 @@ impl<'a> TableReader<'a> {
             .await
     }
 
+    /// Some top-level fields of the document with this id, and the system's, if it exists. What the function does depends
+    /// on no other field.
+    pub async fn get_fields(&self, id: DocumentId, fields: &[&str]) -> Result<Option<Document>> {
+        check_fields(fields)?;
+        let found = self
+            .reader
+            .call(|tx| {
+                check_table(tx, id, self.name)?;
+                tx.get_fields(id, fields).map_err(transaction_error)
+            })
+            .await?;
+        found.map(|document| document.only(fields).map_err(transaction_error)).transpose()
+    }
+
     /// The id that a text stands for, if it is one of this table.
     pub async fn normalize_id(&self, text: &str) -> Result<Option<DocumentId>> {
         let Ok(id) = text.parse::<DocumentId>() else { return Ok(None) };
@@ -43,7 +59,8 @@ impl<'a> TableReader<'a> {
 
     /// A query on the table.
     pub fn query(&self) -> TableQuery<'a> {
-        TableQuery { plan: Plan::full(self.reader, self.name), conditions: None, filters: Vec::new() }
+        let rows = Rows { whole: Vec::new(), fields: None, filters: Vec::new() };
+        TableQuery { plan: Plan::full(self.reader, self.name), conditions: None, rows }
     }
 }
 
@@ -232,7 +249,34 @@ fn out_of_order(index: &str) -> Error {
 pub struct TableQuery<'a> {
     plan: Plan<'a>,
     conditions: Option<Conditions>,
+    rows: Rows<'a>,
+}
+
+/// How documents become rows.
+struct Rows<'a> {
+    /// Filters on whole documents, from before fields were selected.
+    whole: Vec<Expression>,
+    /// The fields that were selected.
+    fields: Option<Vec<&'a str>>,
     filters: Vec<Expression>,
+}
+
+impl Rows<'_> {
+    /// The row of a document, if it passes.
+    fn row(&self, document: &Document) -> Result<Option<Document>> {
+        if !passes(&self.whole, document)? {
+            return Ok(None);
+        }
+        let row = match &self.fields {
+            Some(fields) => document.only(fields).map_err(transaction_error)?,
+            None => document.clone(),
+        };
+        Ok(passes(&self.filters, &row)?.then_some(row))
+    }
+
+    fn filters(&self) -> usize {
+        self.whole.len() + self.filters.len()
+    }
 }
 
 impl<'a> TableQuery<'a> {
@@ -255,7 +299,25 @@ impl<'a> TableQuery<'a> {
 
     /// Keeps the documents for which the expression is true. The others count as read all the same.
     pub fn filter(mut self, keep: Expression) -> TableQuery<'a> {
-        self.filters.push(keep);
+        self.rows.filters.push(keep);
+        self
+    }
+
+    /// Reads these top-level fields alone: rows have them and the system's, and what the function does depends on no other
+    /// field. Filters that follow see such rows; an earlier one has seen whole documents, and then all fields count as
+    /// looked at.
+    pub fn select(mut self, fields: impl IntoIterator<Item = &'a str>) -> TableQuery<'a> {
+        let fields: Vec<&str> = fields.into_iter().collect();
+        if self.rows.fields.is_some() {
+            let message = "The fields of a query can be selected only once.";
+            self.plan.range = Err(Error::system("AlreadySelected", message));
+            return self;
+        }
+        self.rows.whole = std::mem::take(&mut self.rows.filters);
+        if self.rows.whole.is_empty() {
+            self.plan.fields = Some(Cow::Owned(fields.clone()));
+        }
+        self.rows.fields = Some(fields);
         self
     }
 
@@ -267,17 +329,7 @@ impl<'a> TableQuery<'a> {
     /// The first `count` documents.
     pub async fn take(self, count: usize) -> Result<Vec<Document>> {
         let mut found = Vec::new();
-        if count == 0 {
-            return Ok(found);
-        }
-        let (plan, filters) = self.ready().await?;
-        plan.for_each(count, |document| {
-            if passes(&filters, document)? {
-                found.push(document.clone());
-            }
-            Ok(found.len() < count)
-        })
-        .await?;
+        self.for_each(count, |row| found.push(row)).await?;
         Ok(found)
     }
 
@@ -293,14 +345,61 @@ impl<'a> TableQuery<'a> {
         only(table, found.into_iter().map(|document| (document.id.to_string(), document)).collect())
     }
 
-    /// The documents one after the other; what is not fetched is not read.
-    pub async fn documents(self) -> Result<TableDocuments<'a>> {
-        let (plan, filters) = self.ready().await?;
-        Ok(TableDocuments { cursor: plan.begin().await?, filters })
+    /// How many documents there are. Without filters this depends on which documents are in the range, and on none of
+    /// their fields; each counts as read.
+    pub async fn count(self) -> Result<u32> {
+        let mut count = 0;
+        let unfiltered = self.rows.filters() == 0;
+        let (mut plan, rows) = self.ready().await?;
+        if unfiltered {
+            plan = plan.presence();
+        }
+        plan.for_each(usize::MAX, |document| {
+            count += u32::from(unfiltered || rows.row(document)?.is_some());
+            Ok(true)
+        })
+        .await?;
+        Ok(count)
     }
 
-    async fn ready(mut self) -> Result<(Plan<'a>, Vec<Expression>)> {
-        if self.filters.len() > MAX_OPERATORS {
+    /// Whether there is a document. Without filters this depends on the presence of the first one alone, or, where there
+    /// is none, on there being none.
+    pub async fn exists(self) -> Result<bool> {
+        if self.rows.filters() == 0 {
+            return self.ready().await?.0.presence().exists().await;
+        }
+        let mut exists = false;
+        self.for_each(1, |_| exists = true).await?;
+        Ok(exists)
+    }
+
+    /// The documents one after the other; what is not fetched is not read.
+    pub async fn documents(self) -> Result<TableDocuments<'a>> {
+        let (plan, rows) = self.ready().await?;
+        Ok(TableDocuments { cursor: plan.begin().await?, rows })
+    }
+
+    /// Hands out the first `count` documents.
+    async fn for_each(self, count: usize, mut each: impl FnMut(Document)) -> Result<()> {
+        if count == 0 {
+            return Ok(());
+        }
+        let mut left = count;
+        let (plan, rows) = self.ready().await?;
+        plan.for_each(count, |document| {
+            if let Some(row) = rows.row(document)? {
+                each(row);
+                left -= 1;
+            }
+            Ok(left > 0)
+        })
+        .await
+    }
+
+    async fn ready(mut self) -> Result<(Plan<'a>, Rows<'a>)> {
+        self.plan.range = Ok(self.plan.take_range()?);
+        check_fields(self.rows.fields.as_deref().unwrap_or_default())?;
+        if self.rows.filters() > MAX_OPERATORS {
             let message = format!("A query can't have more than {MAX_OPERATORS} operators.");
             return Err(Error::system("TooManyOperators", message));
         }
@@ -313,22 +412,22 @@ impl<'a> TableQuery<'a> {
                 self.plan.range = Ok(conditions.bounds(&format!("{table}.{index}"), &fields)?.to_key_range());
             }
         }
-        Ok((self.plan, self.filters))
+        Ok((self.plan, self.rows))
     }
 }
 
 /// Documents of an untyped query, fetched one after the other.
 pub struct TableDocuments<'a> {
     cursor: Cursor<'a>,
-    filters: Vec<Expression>,
+    rows: Rows<'a>,
 }
 
 impl TableDocuments<'_> {
     /// The next document.
     pub async fn next(&mut self) -> Result<Option<Document>> {
         while let Some(document) = self.cursor.next().await? {
-            if passes(&self.filters, &document)? {
-                return Ok(Some(document));
+            if let Some(row) = self.rows.row(&document)? {
+                return Ok(Some(row));
             }
         }
         Ok(None)
@@ -344,9 +443,13 @@ fn passes(filters: &[Expression], document: &Document) -> Result<bool> {
     Ok(true)
 }
 
-fn object(document: &Document) -> Result<ObjectRef<'_>> {
-    match document.value.as_ref() {
-        ValueRef::Object(object) => Ok(object),
-        _ => Err(Error::abort("StorageDamaged", format!("Document {} is not an object", document.id))),
+/// Fields to select are top-level ones.
+fn check_fields(fields: &[&str]) -> Result<()> {
+    match fields.iter().find_map(|field| check_identifier(field).err().map(|error| (field, error))) {
+        Some((field, error)) => {
+            let message = format!("{field:?} can't be selected: {error}; name whole top-level fields");
+            Err(Error::system("InvalidSelection", message))
+        }
+        None => Ok(()),
     }
 }

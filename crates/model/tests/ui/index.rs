@@ -1,5 +1,5 @@
 use hull_model::value::Id;
-use hull_model::{Patch, Table};
+use hull_model::{Patch, Selection, Table};
 
 #[derive(Table)]
 #[table("users")]
@@ -68,6 +68,20 @@ fn wrong_type_in_a_patch() {
 
 fn patch_of_a_system_field() {
     Patch::new().set(JournalEntry::creation_time, 5.0);
+}
+
+fn select<S: Selection<JournalEntry>>(_: S) {}
+
+fn selection_of_another_tables_field() {
+    select((JournalEntry::mood, User::name));
+}
+
+fn selection_of_a_system_field() {
+    select(JournalEntry::creation_time);
+}
+
+fn selection_by_name() {
+    select("mood");
 }
 
 fn main() {}
