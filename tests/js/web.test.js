@@ -236,7 +236,7 @@ test("out of reach, the page says so and goes on; what was written arrives once"
   const texts = [1, 2, 3].map((n) => `Written out of reach ${n}`);
   for (const text of texts) await add(one, text);
   assert.equal(await one.locator(".entry[data-unconfirmed=true]").count(), 3);
-  await line.getByText("3 changes will be sent then.").waitFor();
+  await line.getByText("3 changes are waiting.").waitFor();
   assert.equal(await entries(two, "Written out of reach").count(), 0);
 
   await proxy.back();

@@ -13,4 +13,4 @@ export function Connection() {
 }
 
 const waiting = (changes: number) =>
-  changes === 1 ? "1 change will be sent then." : `${changes} changes will be sent then.`;
+  changes === 1 ? "1 change is waiting." : `${changes} changes are waiting.`;

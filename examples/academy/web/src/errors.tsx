@@ -26,6 +26,7 @@ export class Boundary extends Component<{ back: string; children: ReactNode }, {
     if (this.state.error === undefined) return this.props.children;
     return (
       <div className="empty" role="alert">
+        <title>Academy</title>
         <h1>This page could not be shown</h1>
         <p>{whyNotShown(this.state.error)}</p>
         <p>

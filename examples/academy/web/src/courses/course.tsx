@@ -22,6 +22,7 @@ export function Course({ user, course: courseId }: { user: Id<"users">; course: 
   if (structure === null) {
     return (
       <div className="empty">
+        <title>Academy</title>
         <h1>This course is gone</h1>
         <p>
           <a href={hrefOf({ page: "courses" }, user)}>To the courses</a>

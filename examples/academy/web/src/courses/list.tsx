@@ -9,7 +9,7 @@ import { Share } from "./share";
 export function Courses({ user }: { user: Id<"users"> }) {
   const courses = useQuery(api.courses.list, { status: "ready" });
   const overall = useQuery(api.progress.getUserOverallProgress, { userId: user });
-  const shares = new Map(overall?.courses.map((share) => [share.courseId, share]));
+  const shares = overall && new Map(overall.courses.map((share) => [share.courseId, share]));
 
   return (
     <>
@@ -27,7 +27,7 @@ export function Courses({ user }: { user: Id<"users"> }) {
       ) : (
         <ul className="cards">
           {courses.map((course) => (
-            <Card key={course._id} course={course} user={user} share={shares.get(course._id)} />
+            <Card key={course._id} course={course} user={user} share={shares && (shares.get(course._id) ?? null)} />
           ))}
         </ul>
       )}
@@ -40,7 +40,12 @@ function begun(courses: number, items: number): string {
   return `You have done ${items} ${items === 1 ? "item" : "items"} in ${courses} ${courses === 1 ? "course" : "courses"}.`;
 }
 
-type CardProps = { course: Doc<"courses">; user: Id<"users">; share: { completed: number; total: number } | undefined };
+type CardProps = {
+  course: Doc<"courses">;
+  user: Id<"users">;
+  /** Null when the user has not begun the course, undefined as long as that is not known. */
+  share: { completed: number; total: number } | null | undefined;
+};
 
 function Card({ course, user, share }: CardProps) {
   return (
@@ -52,7 +57,7 @@ function Card({ course, user, share }: CardProps) {
       {share ? (
         <Share of={course.name} completed={share.completed} total={share.total} />
       ) : (
-        <p className="share quiet">Not begun</p>
+        <p className="share">{share === null && "Not begun"}</p>
       )}
     </li>
   );

@@ -79,21 +79,23 @@ export function DraftForm(props: Props) {
           </label>
         ))}
       </fieldset>
-      <label className="check">
-        <input
-          type="checkbox"
-          checked={draft.isPrivate}
-          onChange={(event) => onDraft({ ...draft, isPrivate: event.target.checked })}
-        />
-        Private
-      </label>
-      <div className="actions">
-        <button type="submit">{props.submit}</button>
-        {props.cancel && (
-          <button type="button" className="plain" onClick={props.onCancel}>
-            {props.cancel}
-          </button>
-        )}
+      <div className="finish">
+        <label className="check">
+          <input
+            type="checkbox"
+            checked={draft.isPrivate}
+            onChange={(event) => onDraft({ ...draft, isPrivate: event.target.checked })}
+          />
+          Private
+        </label>
+        <div className="actions">
+          <button type="submit">{props.submit}</button>
+          {props.cancel && (
+            <button type="button" className="plain" onClick={props.onCancel}>
+              {props.cancel}
+            </button>
+          )}
+        </div>
       </div>
     </form>
   );

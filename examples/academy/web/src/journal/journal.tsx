@@ -40,7 +40,7 @@ export function Journal({ user }: { user: Id<"users"> }) {
             onSubmit={(draft) => {
               writing.add(draft);
               writing.setDraft({ ...EMPTY, mood: draft.mood, isPrivate: draft.isPrivate });
-              say("Entry added.");
+              say(`Entry added, ${(entries?.length ?? 0) + 1} in all.`);
             }}
           />
         </div>
