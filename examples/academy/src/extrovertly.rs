@@ -3,12 +3,12 @@
 mod achievements;
 mod coach;
 mod events;
-mod journal_entries;
+pub mod journal_entries;
 mod missions;
 mod tracking;
 mod user_missions;
 mod user_profiles;
-mod users;
+pub mod users;
 
 use hull::prelude::*;
 

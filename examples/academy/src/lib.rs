@@ -1,6 +1,6 @@
 //! The functions of the example applications over the tables of `schema`.
 
-mod extrovertly;
+pub mod extrovertly;
 mod lms;
 mod practice_zone;
 pub mod sample;

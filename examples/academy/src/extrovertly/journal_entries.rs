@@ -7,7 +7,7 @@ use super::not_found;
 
 /// A user's entries, newest first.
 #[query]
-async fn get_user_journal_entries(ctx: &QueryCtx, user_id: Id<User>) -> Result<Vec<Doc<JournalEntry>>> {
+pub async fn get_user_journal_entries(ctx: &QueryCtx, user_id: Id<User>) -> Result<Vec<Doc<JournalEntry>>> {
     ctx.db
         .query::<JournalEntry>()
         .with_index(JournalEntry::by_user_date, |q| q.eq(JournalEntry::user_id, user_id))
@@ -18,25 +18,25 @@ async fn get_user_journal_entries(ctx: &QueryCtx, user_id: Id<User>) -> Result<V
 
 /// A new entry with its fields.
 #[mutation]
-async fn create(ctx: &MutationCtx, #[hull(flatten)] entry: JournalEntry) -> Result<Id<JournalEntry>> {
+pub async fn create(ctx: &MutationCtx, #[hull(flatten)] entry: JournalEntry) -> Result<Id<JournalEntry>> {
     ctx.db.insert(entry).await
 }
 
 /// One entry, or null.
 #[query]
-async fn get(ctx: &QueryCtx, id: Id<JournalEntry>) -> Result<Nullable<Doc<JournalEntry>>> {
+pub async fn get(ctx: &QueryCtx, id: Id<JournalEntry>) -> Result<Nullable<Doc<JournalEntry>>> {
     Ok(ctx.db.get(id).await?.into())
 }
 
 /// The newest entries of everybody, 50 unless `limit` says otherwise.
 #[query]
-async fn list(ctx: &QueryCtx, limit: Option<u32>) -> Result<Vec<Doc<JournalEntry>>> {
+pub async fn list(ctx: &QueryCtx, limit: Option<u32>) -> Result<Vec<Doc<JournalEntry>>> {
     ctx.db.query::<JournalEntry>().order(Order::Desc).take(limit.unwrap_or(50) as usize).await
 }
 
 /// All entries of one mood, newest first.
 #[query]
-async fn list_by_mood(ctx: &QueryCtx, mood: String) -> Result<Vec<Doc<JournalEntry>>> {
+pub async fn list_by_mood(ctx: &QueryCtx, mood: String) -> Result<Vec<Doc<JournalEntry>>> {
     ctx.db
         .query::<JournalEntry>()
         .with_index(JournalEntry::by_mood, |q| q.eq(JournalEntry::mood, mood))
@@ -47,7 +47,7 @@ async fn list_by_mood(ctx: &QueryCtx, mood: String) -> Result<Vec<Doc<JournalEnt
 
 /// Changes the fields that are given.
 #[mutation]
-async fn update(
+pub async fn update(
     ctx: &MutationCtx,
     id: Id<JournalEntry>,
     content: Option<String>,
@@ -74,7 +74,7 @@ async fn update(
 
 /// Removes an entry.
 #[mutation]
-async fn remove(ctx: &MutationCtx, id: Id<JournalEntry>) -> Result<()> {
+pub async fn remove(ctx: &MutationCtx, id: Id<JournalEntry>) -> Result<()> {
     ctx.db.get(id).await?.ok_or_else(|| not_found("journal entry", id))?;
     ctx.db.delete(id).await
 }

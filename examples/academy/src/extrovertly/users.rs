@@ -7,7 +7,7 @@ use super::not_found;
 
 /// A new user, with the application's starting values.
 #[mutation]
-async fn create_user(
+pub async fn create_user(
     ctx: &MutationCtx,
     email: String,
     username: String,
@@ -35,25 +35,25 @@ async fn create_user(
 
 /// A new user with all fields given.
 #[mutation]
-async fn create(ctx: &MutationCtx, #[hull(flatten)] user: User) -> Result<Id<User>> {
+pub async fn create(ctx: &MutationCtx, #[hull(flatten)] user: User) -> Result<Id<User>> {
     ctx.db.insert(user).await
 }
 
 /// One user, or null.
 #[query]
-async fn get(ctx: &QueryCtx, id: Id<User>) -> Result<Nullable<Doc<User>>> {
+pub async fn get(ctx: &QueryCtx, id: Id<User>) -> Result<Nullable<Doc<User>>> {
     Ok(ctx.db.get(id).await?.into())
 }
 
 /// The user with this email address, or null.
 #[query]
-async fn get_by_email(ctx: &QueryCtx, email: String) -> Result<Nullable<Doc<User>>> {
+pub async fn get_by_email(ctx: &QueryCtx, email: String) -> Result<Nullable<Doc<User>>> {
     Ok(ctx.db.query::<User>().with_index(User::by_email, |q| q.eq(User::email, email)).first().await?.into())
 }
 
 /// The user with this name, or null.
 #[query]
-async fn get_by_username(ctx: &QueryCtx, username: String) -> Result<Nullable<Doc<User>>> {
+pub async fn get_by_username(ctx: &QueryCtx, username: String) -> Result<Nullable<Doc<User>>> {
     Ok(ctx
         .db
         .query::<User>()
@@ -65,13 +65,13 @@ async fn get_by_username(ctx: &QueryCtx, username: String) -> Result<Nullable<Do
 
 /// The newest users first, 50 unless `limit` says otherwise.
 #[query]
-async fn list(ctx: &QueryCtx, limit: Option<u32>) -> Result<Vec<Doc<User>>> {
+pub async fn list(ctx: &QueryCtx, limit: Option<u32>) -> Result<Vec<Doc<User>>> {
     ctx.db.query::<User>().order(Order::Desc).take(limit.unwrap_or(50) as usize).await
 }
 
 /// Changes the fields that are given.
 #[mutation]
-async fn update(
+pub async fn update(
     ctx: &MutationCtx,
     id: Id<User>,
     email: Option<String>,
@@ -100,7 +100,7 @@ async fn update(
 
 /// Removes a user, and what belongs to nobody else: the profile, the journal and the missions assigned.
 #[mutation]
-async fn remove(ctx: &MutationCtx, id: Id<User>) -> Result<()> {
+pub async fn remove(ctx: &MutationCtx, id: Id<User>) -> Result<()> {
     use schema::extrovertly::{JournalEntry, UserMission, UserProfile};
     ctx.db.get(id).await?.ok_or_else(|| not_found("user", id))?;
     for profile in ctx
