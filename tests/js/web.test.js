@@ -223,6 +223,24 @@ test("what the server refuses is kept beside the reason", { timeout: 120_000 }, 
   await close(one);
 });
 
+test("a tick that the server refuses is taken back, with the reason beside it", { timeout: 120_000 }, async () => {
+  const other = (await http.query("courses:list", {})).find(({ _id }) => _id !== course._id)._id;
+  const page = await open("courses");
+  // The page's own request, but for another course than the item's.
+  await page.routeWebSocket(/sync/, (socket) => {
+    const upstream = socket.connectToServer();
+    socket.onMessage((text) => upstream.send(text.includes("markCompleted") ? text.replace(course._id, other) : text));
+  });
+  await page.reload();
+  await page.getByRole("link", { name: course.name }).click();
+  const item = page.locator(".item").nth(3);
+  await item.getByRole("checkbox").click();
+  await item.getByRole("alert").getByText(`belongs to course ${course._id}`).waitFor();
+  assert.equal(await item.getByRole("checkbox").isChecked(), false);
+  assert.match(page.problems.splice(0).join(), /OtherCourse/);
+  await close(page);
+});
+
 /** What a browser says when its network is back; the client then tries at once. */
 const online = (page) => page.evaluate(() => dispatchEvent(new Event("online")));
 
