@@ -8,6 +8,22 @@
 //! while let Some(messages) = messages.next().await { show(messages?) }
 //! ```
 //!
+//! The same without the application's crate:
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use hull_client::Client;
+//! use hull_value::Value;
+//!
+//! let client = Client::connect("http://127.0.0.1:3210")?;
+//! let general = Value::object([("channel", "general")]);
+//! let mut messages = client.subscribe_at::<Vec<Value>>("messages:list", general);
+//! client.mutation_at::<Value>("messages:send", Value::object([("channel", "general"), ("body", "hello")])).await?;
+//! println!("{:?}", messages.next().await);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Guarantees
 //!
 //! - A call is a function's argument struct and gives the function's own result type. Without the function's crate,

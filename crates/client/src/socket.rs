@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::{Sink, SinkExt, Stream};
 use hull_sync::ClientSession;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, Response};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
@@ -43,6 +43,13 @@ impl Lost {
     }
 }
 
+/// What a server says that does not open a websocket.
+fn refusal(answer: &Response<Option<Vec<u8>>>) -> String {
+    let body = answer.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+    let body: String = body.chars().take(200).collect();
+    format!("the server answered {}: {body}", answer.status())
+}
+
 /// What came.
 pub(crate) enum Received {
     Text(Utf8Bytes),
@@ -64,7 +71,10 @@ impl Socket {
             let url = format!("ws://{base}/api/sync");
             let mut request = url.into_client_request().map_err(Lost::new)?;
             request.headers_mut().insert("convex-client", HeaderValue::from_static(VERSION));
-            let (stream, _) = client_async(request, stream).await.map_err(Lost::new)?;
+            let (stream, _) = client_async(request, stream).await.map_err(|error| match error {
+                Error::Http(answer) => Lost::new(refusal(&answer)),
+                error => Lost::new(error),
+            })?;
             Ok(Socket { stream, broken: None })
         };
         let timeout = tokio::time::timeout(CONNECT_TIMEOUT, opened).await;

@@ -1,11 +1,12 @@
 //! A live query: a stream of results, or of changes between them.
 
 use std::fmt;
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use futures::Stream;
+use futures::{Stream, StreamExt};
 use hull_sync::diff::{Change, changes};
 use hull_value::{Decode, Packed, ValueRef};
 use tokio::sync::mpsc;
@@ -45,6 +46,11 @@ impl<T: Decode> Subscription<T> {
 }
 
 impl<T> Subscription<T> {
+    /// The next result that was not read; none at the end. The stream's own method, without its traits.
+    pub fn next(&mut self) -> impl Future<Output = Option<Result<T, CallError>>> {
+        StreamExt::next(self)
+    }
+
     /// The newest result, read or not; none before the first one came.
     pub fn newest(&self) -> Option<Result<T, CallError>> {
         self.live.slot.newest().map(|answer| (self.read)(&answer?))
@@ -106,6 +112,13 @@ pub struct Changes<T> {
     live: Live,
     read: fn(&Packed) -> Result<T, CallError>,
     shown: Option<Packed>,
+}
+
+impl<T> Changes<T> {
+    /// The changes since the last call; none at the end. The stream's own method, without its traits.
+    pub fn next(&mut self) -> impl Future<Output = Option<Result<Update<T>, CallError>>> {
+        StreamExt::next(self)
+    }
 }
 
 impl<T> Stream for Changes<T> {

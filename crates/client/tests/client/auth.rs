@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use futures::StreamExt;
 use hull_client::{CallError, Client, ConnectionState};
 use serde_json::json;
 use tokio::sync::Semaphore;

@@ -108,7 +108,6 @@ async fn calls_by_path_take_and_give_any_value() {
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_asked_for_is_an_error_of_that_call_alone() {
-    use futures::StreamExt;
     let (mut fake, client) = pair();
     let (mut peer, _) = fake.greet().await;
     assert_eq!(client.query(elsewhere {}).await, Err(CallError::UnknownPath("elsewhere")));
@@ -137,5 +136,5 @@ async fn both_sides_may_have_much_to_say_at_once() {
     peer.answer(&request, json!(null), 6).await;
     peer.update(vec![]).await;
     assert_eq!(call.await, Ok(()));
-    assert_eq!(futures::StreamExt::next(&mut live).await.unwrap().unwrap()[0].len(), text.len());
+    assert_eq!(live.next().await.unwrap().unwrap()[0].len(), text.len());
 }

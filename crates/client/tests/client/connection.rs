@@ -3,7 +3,6 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures::StreamExt;
 use hull_client::{CallError, Client, ConnectError, ConnectionState};
 use serde_json::json;
 
@@ -245,4 +244,20 @@ fn a_client_needs_a_url_and_a_runtime_and_ends_with_it() {
         let mut after = client.subscribe(count { user_id: "u".into() });
         assert_eq!(after.next().await.unwrap(), Err(CallError::Ended));
     });
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_server_says_instead_of_a_handshake_is_the_reason() {
+    use tokio::io::AsyncWriteExt;
+    let (mut fake, client) = pair();
+    let mut stream = fake.stream().await;
+    let body = r#"{"code":"Starting","message":"The server builds its indexes."}"#;
+    let head = format!("HTTP/1.1 503 Service Unavailable\r\nContent-Length: {}\r\n\r\n", body.len());
+    stream.write_all((head + body).as_bytes()).await.unwrap();
+    let mut state = client.connection();
+    let waiting = |state: &ConnectionState| matches!(state, ConnectionState::Waiting { .. });
+    let reason = format!("{:?}", *state.wait_for(waiting).await.unwrap());
+    assert!(reason.contains("503") && reason.contains("builds its indexes"), "{reason}");
+    drop(stream);
+    fake.greet().await;
 }

@@ -48,8 +48,13 @@ impl Fake {
         }
     }
 
+    /// The next stream, on which nothing was said yet.
+    pub async fn stream(&mut self) -> DuplexStream {
+        self.streams.recv().await.unwrap()
+    }
+
     async fn try_accept(&mut self) -> Option<Peer> {
-        let stream = self.streams.recv().await.unwrap();
+        let stream = self.stream().await;
         let mut asked = None;
         #[allow(clippy::result_large_err, reason = "the handshake's own type")]
         let note = |request: &Request, response: Response| {

@@ -1,6 +1,6 @@
 //! Live queries: what a reader gets, and what several of them show together.
 
-use futures::{StreamExt, poll};
+use futures::poll;
 use hull_client::Change;
 use serde_json::{Value, json};
 
