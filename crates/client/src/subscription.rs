@@ -1,7 +1,6 @@
 //! A live query: a stream of results, or of changes between them.
 
 use std::fmt;
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -47,8 +46,8 @@ impl<T: Decode> Subscription<T> {
 
 impl<T> Subscription<T> {
     /// The next result that was not read; none at the end. The stream's own method, without its traits.
-    pub fn next(&mut self) -> impl Future<Output = Option<Result<T, CallError>>> {
-        StreamExt::next(self)
+    pub async fn next(&mut self) -> Option<Result<T, CallError>> {
+        StreamExt::next(self).await
     }
 
     /// The newest result, read or not; none before the first one came.
@@ -116,8 +115,8 @@ pub struct Changes<T> {
 
 impl<T> Changes<T> {
     /// The changes since the last call; none at the end. The stream's own method, without its traits.
-    pub fn next(&mut self) -> impl Future<Output = Option<Result<Update<T>, CallError>>> {
-        StreamExt::next(self)
+    pub async fn next(&mut self) -> Option<Result<Update<T>, CallError>> {
+        StreamExt::next(self).await
     }
 }
 
