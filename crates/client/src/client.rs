@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hull_model::{Function, FunctionPaths};
+use hull_model::{Function, FunctionKind, FunctionPaths};
 use hull_value::{Decode, Encode, to_json};
 use parking_lot::RwLock;
 use rand::TryRng;
@@ -40,6 +40,38 @@ pub enum ConnectionState {
 }
 
 /// A client of one server. Cloning is cheap and gives another handle of the same connection.
+///
+/// A call says what the function is, and the compiler sees to it:
+///
+/// ```
+/// # use hull_client::Client;
+/// # use hull_model::{Function, FunctionKind, Object, Visibility};
+/// # #[derive(Object)] #[allow(non_camel_case_types)] struct add { by: f64 }
+/// # impl Function for add {
+/// #     type Output = f64;
+/// #     const NAME: &'static str = "add";
+/// #     const KIND: FunctionKind = FunctionKind::Mutation;
+/// #     const VISIBILITY: Visibility = Visibility::Public;
+/// #     const DOC: &'static str = "";
+/// # }
+/// fn call(client: &Client) { drop(client.mutation(add { by: 1.0 })) }
+/// # if false { call(&Client::connect("").unwrap()) }
+/// ```
+///
+/// ```compile_fail
+/// # use hull_client::Client;
+/// # use hull_model::{Function, FunctionKind, Object, Visibility};
+/// # #[derive(Object)] #[allow(non_camel_case_types)] struct add { by: f64 }
+/// # impl Function for add {
+/// #     type Output = f64;
+/// #     const NAME: &'static str = "add";
+/// #     const KIND: FunctionKind = FunctionKind::Mutation;
+/// #     const VISIBILITY: Visibility = Visibility::Public;
+/// #     const DOC: &'static str = "";
+/// # }
+/// fn call(client: &Client) { drop(client.query(add { by: 1.0 })) }
+/// # if false { call(&Client::connect("").unwrap()) }
+/// ```
 #[derive(Clone)]
 pub struct Client {
     commands: mpsc::UnboundedSender<Command>,
@@ -83,6 +115,7 @@ impl Client {
         F: Function,
         F::Output: Decode,
     {
+        const { expect_kind::<F>(FunctionKind::Query) };
         self.live(self.request(&query))
     }
 
@@ -97,6 +130,7 @@ impl Client {
         F: Function,
         F::Output: Decode,
     {
+        const { expect_kind::<F>(FunctionKind::Query) };
         self.call(self.request(&query), Command::Query)
     }
 
@@ -112,6 +146,7 @@ impl Client {
         F: Function,
         F::Output: Decode,
     {
+        const { expect_kind::<F>(FunctionKind::Mutation) };
         self.call(self.request(&mutation), Command::Mutation)
     }
 
@@ -126,6 +161,7 @@ impl Client {
         F: Function,
         F::Output: Decode,
     {
+        const { expect_kind::<F>(FunctionKind::Action) };
         self.call(self.request(&action), Command::Action)
     }
 
@@ -201,6 +237,14 @@ impl Client {
         }
         Call::new(receiver, self.commands.clone())
     }
+}
+
+/// A function called as what it is not does not compile.
+const fn expect_kind<F: Function>(kind: FunctionKind) {
+    assert!(
+        F::KIND as u8 == kind as u8,
+        "this function is of another kind: queries are subscribed to and asked, mutations and actions run"
+    );
 }
 
 fn request_at(path: &str, args: &impl Encode) -> Result<Request, CallError> {
