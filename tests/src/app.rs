@@ -43,8 +43,10 @@ struct Entry {
 /// All of it.
 pub fn app() -> App {
     let schema = Schema::new().of::<Counter>().of::<Message>().of::<Stored>().of::<Entry>();
-    App::new()
-        .schema(schema)
+    let types = crate::types::modules();
+    types
+        .into_iter()
+        .fold(App::new().schema(schema), App::module)
         .module(counters::module())
         .module(messages::module())
         .module(values::module())

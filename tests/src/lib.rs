@@ -8,4 +8,5 @@ pub mod app;
 pub mod cli;
 pub mod proxy;
 pub mod server;
+mod types;
 pub mod wire;

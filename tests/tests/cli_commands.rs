@@ -155,6 +155,36 @@ fn mistakes_are_named_and_have_exit_codes() {
 }
 
 #[test]
+fn types_come_from_a_server_that_runs() {
+    let (mut server, _) = filled();
+    let folder = tempfile::TempDir::new().unwrap();
+    let out = folder.path().join("generated");
+    let codegen = ["codegen", "--json", "--out", out.to_str().unwrap()];
+    let files: Value = serde_json::from_str(&on(&server.data(), &codegen).ok()).unwrap();
+    let changed = |files: &Value| {
+        let files = files.as_array().unwrap();
+        files.iter().filter(|file| file["changed"] == true).count()
+    };
+    assert_eq!(changed(&files), 4);
+    let again: Value = serde_json::from_str(&on(&server.data(), &codegen).ok()).unwrap();
+    assert_eq!(changed(&again), 0);
+    let spec: Value = serde_json::from_str(&on(&server.data(), &["function-spec"]).ok()).unwrap();
+    assert_eq!(spec["url"], server.url());
+    std::fs::remove_file(out.join("api.js")).unwrap();
+    let stale = on(&server.data(), &[&codegen[..], &["--check"]].concat()).failed(8);
+    let stale: Value = serde_json::from_str(&stale).unwrap();
+    assert_eq!(stale["error"]["code"], "GeneratedFilesStale");
+    assert!(stale["error"]["message"].as_str().unwrap().contains("api.js"), "{stale}");
+    // A directory alone knows no functions, which is not the same as that there are none.
+    server.terminate();
+    for args in [&codegen[..], &["function-spec", "--json"]] {
+        let said: Value = serde_json::from_str(&on(&server.data(), args).failed(1)).unwrap();
+        assert_eq!(said["error"]["code"], "NoFunctions");
+    }
+    assert!(!out.join("api.js").exists());
+}
+
+#[test]
 fn a_directory_without_a_database_stays_without_one() {
     let empty = tempfile::TempDir::new().unwrap();
     let missing = empty.path().join("missing");
@@ -178,9 +208,15 @@ fn a_directory_without_a_database_stays_without_one() {
 #[test]
 fn admin_routes_want_a_key() {
     let server = Server::start();
-    for path in
-        ["/api/hull/tables", "/api/hull/export", "/api/hull/keys", "/api/hull/server", "/api/hull/schema"]
-    {
+    for path in [
+        "/api/hull/tables",
+        "/api/hull/export",
+        "/api/hull/keys",
+        "/api/hull/server",
+        "/api/hull/schema",
+        "/api/hull/codegen",
+        "/api/hull/function-spec",
+    ] {
         let answer = server.get(path).unwrap();
         assert!(
             answer.starts_with("HTTP/1.1 403") && answer.contains("AdminKeyRequired"),

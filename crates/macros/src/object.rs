@@ -178,8 +178,9 @@ pub(crate) fn reads(fields: &[Field]) -> TokenStream {
 pub(crate) fn validator(fields: &[Field], tag: Option<(&str, &str)>) -> TokenStream {
     let model = krate::model();
     let tag = tag.map(|(tag, kind)| quote!(.field(#tag, #model::v::literal(#kind))));
-    let fields = fields.iter().map(|Field { wire, ty, .. }| {
-        quote_spanned!(ty.span()=> .field(#wire, #model::FieldValidator::of::<#ty>()))
+    let fields = fields.iter().map(|Field { wire, ty, doc, .. }| {
+        let doc = (!doc.is_empty()).then(|| quote!(.doc(#doc)));
+        quote_spanned!(ty.span()=> .field(#wire, #model::FieldValidator::of::<#ty>()#doc))
     });
     quote!(#model::v::object::<&str, #model::Validator>([]) #tag #(#fields)*)
 }

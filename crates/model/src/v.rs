@@ -70,7 +70,7 @@ where
 
 /// A field that may be absent. Null is not absence.
 pub fn optional(validator: Validator) -> FieldValidator {
-    FieldValidator { validator, optional: true }
+    FieldValidator { optional: true, ..validator.into() }
 }
 
 /// An object whose keys match the first and whose values match the second.

@@ -42,25 +42,41 @@ pub enum Validator {
     Union(Vec<Validator>),
 }
 
-/// The validator of an object's field, which may be optional.
-#[derive(Clone, Debug, PartialEq)]
+/// The validator of an object's field, which may be optional. Two that accept the same are equal, whatever they say the
+/// field is for.
+#[derive(Clone, Debug)]
 pub struct FieldValidator {
     /// What the field's value must match when it is there.
     pub validator: Validator,
     /// Whether the field may be absent. Null is not absence.
     pub optional: bool,
+    /// What the field is for; empty when nothing was said.
+    pub doc: &'static str,
+}
+
+impl PartialEq for FieldValidator {
+    fn eq(&self, other: &FieldValidator) -> bool {
+        self.optional == other.optional && self.validator == other.validator
+    }
 }
 
 impl FieldValidator {
     /// The validator of a field of this Rust type: `Option<T>` may be absent.
     pub fn of<T: Validated>() -> FieldValidator {
-        FieldValidator { validator: T::validator(), optional: T::OPTIONAL }
+        FieldValidator { optional: T::OPTIONAL, ..T::validator().into() }
+    }
+
+    /// Says what the field is for.
+    #[must_use]
+    pub fn doc(mut self, text: &'static str) -> FieldValidator {
+        self.doc = text;
+        self
     }
 }
 
 impl From<Validator> for FieldValidator {
     fn from(validator: Validator) -> FieldValidator {
-        FieldValidator { validator, optional: false }
+        FieldValidator { validator, optional: false, doc: "" }
     }
 }
 

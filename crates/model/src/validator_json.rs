@@ -179,5 +179,5 @@ fn read_field(json: &Json, path: &str) -> Result<FieldValidator, ValidatorJsonEr
         Some(Json::Bool(optional)) => *optional,
         Some(_) => return Err(ValidatorJsonError::expected(&at("optional"), "true or false")),
     };
-    Ok(FieldValidator { validator: read(field_type, &at("fieldType"))?, optional })
+    Ok(FieldValidator { optional, ..read(field_type, &at("fieldType"))?.into() })
 }

@@ -96,8 +96,13 @@ fn reference(function: &Function, types: &Types<'_>, indent: usize) -> String {
         Visibility::Public => "public",
         Visibility::Internal => "internal",
     };
-    let args = types.of(function.args(), indent + 2);
-    let result = function.result().map_or_else(|| "any".to_owned(), |result| types.of(result, indent + 2));
+    // The members of a union on lines begin where the other parts do.
+    let part = |validator| match types.of(validator, indent + 2) {
+        lines if lines.starts_with('\n') => types.of(validator, indent).trim_start().to_owned(),
+        text => text,
+    };
+    let args = part(function.args());
+    let result = function.result().map_or_else(|| "any".to_owned(), part);
     let parts = [quoted(&kind), quoted(visibility), args, result];
     let width: usize = parts.iter().map(|part| part.len() + 2).sum();
     if indent + width <= LINE && !parts.iter().any(|part| part.contains('\n')) {

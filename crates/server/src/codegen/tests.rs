@@ -26,6 +26,7 @@ struct Room {
 
 #[derive(Object)]
 struct Limits {
+    /// At once.
     people: f64,
 }
 
@@ -179,7 +180,23 @@ fn functions_are_found_at_their_property_path() {
   };
   rooms: {
     checked: FunctionReference<"query", "public", {}, "yes">;
-    create: FunctionReference<"mutation", "public", { limits?: { people: number }; open: boolean; title: string }, null>;
+    create: FunctionReference<
+      "mutation",
+      "public",
+      {
+        limits?: {
+          /** At once. */
+          people: number;
+        };
+        open: boolean;
+        /**
+         * What is written
+         * on the door.
+         */
+        title: string;
+      },
+      null
+    >;
     first: FunctionReference<"query", "public", {}, Doc<"rooms"> | null> & {
       opaque: FunctionReference<"query", "public", {}, any>;
     };
@@ -237,7 +254,10 @@ fn the_data_model_has_documents_paths_and_indexes() {
   /** Where people talk. */
   rooms: {
     document: {
-      limits?: { people: number };
+      limits?: {
+        /** At once. */
+        people: number;
+      };
       open: boolean;
       /**
        * What is written

@@ -13,7 +13,8 @@
 //! | union | `A | B`; `never` without members |
 //! | the stored documents of a table | `Doc<"t">` |
 //!
-//! Each type is written for a line that begins after `indent` spaces; what fits is written on one line.
+//! Each type is written for a line that begins after `indent` spaces; what fits, and has no documentation, is written on
+//! one line.
 
 use std::collections::BTreeMap;
 
@@ -69,7 +70,11 @@ impl<'a> Types<'a> {
             Validator::Bytes => "ArrayBuffer".to_owned(),
             Validator::Literal(value) => literal(value),
             Validator::Id(table) => self.id(table),
-            Validator::Array(element) => format!("Array<{}>", self.of(element, indent)),
+            Validator::Array(element) => {
+                let element = self.of(element, indent);
+                let end = if element.starts_with('\n') { format!("\n{:indent$}", "") } else { String::new() };
+                format!("Array<{element}{end}>")
+            }
             Validator::Object(fields) => self.object(fields, &BTreeMap::new(), indent),
             Validator::Record(keys, values) => {
                 format!("Record<{}, {}>", self.of(keys, indent), self.of(values, indent))
@@ -114,15 +119,17 @@ impl<'a> Types<'a> {
             return "{}".to_owned();
         }
         let width = members.iter().map(|member| member.len() + 2).sum::<usize>();
-        let plain = !in_order(fields).any(|(name, _)| docs.contains_key(name));
+        let doc = |name: &str, field: &FieldValidator| {
+            let of_table = docs.get(name).filter(|doc| !doc.is_empty());
+            comment(of_table.map_or(field.doc, String::as_str), indent + 2)
+        };
+        let plain = in_order(fields).all(|(name, field)| doc(name, field).is_empty());
         if plain && indent + width <= LINE && !members.iter().any(|member| member.contains('\n')) {
             return format!("{{ {} }}", members.join("; "));
         }
         let mut text = String::from("{\n");
-        for ((name, _), member) in in_order(fields).zip(members) {
-            if let Some(doc) = docs.get(name) {
-                text.push_str(&comment(doc, indent + 2));
-            }
+        for ((name, field), member) in in_order(fields).zip(members) {
+            text.push_str(&doc(name, field));
             text.push_str(&format!("{:1$}{member};\n", "", indent + 2));
         }
         text.push_str(&format!("{:indent$}}}", ""));

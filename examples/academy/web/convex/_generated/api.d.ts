@@ -25,6 +25,7 @@ export declare const api: {
         icon: string;
         isActive: boolean;
         pointsReward: number;
+        /** JSONB equivalent. */
         requirements: any;
         title: string;
       },
@@ -73,6 +74,7 @@ export declare const api: {
       "mutation",
       "public",
       {
+        /** Timestamp. */
         endedAt?: number;
         sessionId: string;
         sessionSummary?: string;
@@ -98,6 +100,7 @@ export declare const api: {
         content: string;
         conversationId: Id<"coachConversations">;
         messageType: "text" | "scenario" | "advice";
+        /** JSONB equivalent. */
         metadata?: any;
         sender: "user" | "coach";
       },
@@ -197,12 +200,11 @@ export declare const api: {
       "query",
       "public",
       { courseId: Id<"courses"> },
-
-        | {
-            chapters: Array<{ chapter: Doc<"chapters">; contentItems: Array<Doc<"contentItems">> }>;
-            course: Doc<"courses">;
-          }
-        | null
+      | {
+          chapters: Array<{ chapter: Doc<"chapters">; contentItems: Array<Doc<"contentItems">> }>;
+          course: Doc<"courses">;
+        }
+      | null
     >;
     /** The newest courses first; of one status where it is given. */
     list: FunctionReference<
@@ -234,10 +236,13 @@ export declare const api: {
       "mutation",
       "public",
       {
+        /** Timestamp. */
         attendedAt?: number;
         eventId: Id<"events">;
         feedback?: string;
+        /** 1-5. */
         rating?: number;
+        /** Timestamp. */
         rsvpAt: number;
         status: "interested" | "going" | "not_going" | "attended";
         userId: Id<"users">;
@@ -261,6 +266,7 @@ export declare const api: {
       {
         category: string;
         comfortLevel: "low" | "medium" | "high";
+        /** ISO date string. */
         date: string;
         description: string;
         imageUrl?: string;
@@ -269,9 +275,12 @@ export declare const api: {
         maxAttendees?: number;
         organizerId?: Id<"users">;
         organizerName?: string;
+        /** Decimal as number. */
         price: number;
+        /** JSONB equivalent. */
         socialContext?: any;
         tags?: Array<string>;
+        /** ISO time string. */
         time: string;
         title: string;
       },
@@ -382,6 +391,7 @@ export declare const api: {
         difficulty: "beginner" | "intermediate" | "advanced";
         isActive: boolean;
         points: number;
+        /** JSONB equivalent. */
         requirements?: any;
         timeEstimate?: string;
         tips?: Array<string>;
@@ -426,6 +436,7 @@ export declare const api: {
       "public",
       {
         context?: string;
+        /** 1-10. */
         intensity?: number;
         mood: string;
         triggers?: Array<string>;
@@ -462,12 +473,15 @@ export declare const api: {
       {
         difficultyOverride?: number;
         order: number;
+        /** resolved template params. Free-form: `v.object({})` in the document, a record of any value here. */
         params: Record<string, any>;
         projectId: Id<"practiceProjects">;
         required: boolean;
         scenarioId?: Id<"practiceScenarios">;
+        /** targeted skills. */
         skills: Array<string>;
         templateId: Id<"practiceItemTemplates">;
+        /** minutes. */
         timeEstimate: number;
         version: string;
       },
@@ -578,8 +592,10 @@ export declare const api: {
       },
       {
         attemptId: Id<"practiceAttempts">;
+        /** The item's rating and its deviation now. */
         elo: number;
         eloDeviation: number;
+        /** The user's skills that the item trains. */
         skills: Array<{ deviation: number; rating: number; skillId: string }>;
       }
     >;
@@ -625,7 +641,9 @@ export declare const api: {
       "public",
       {
         authorId: Id<"users">;
+        /** original reference for remix. */
         baseId?: Id<"practiceProjects">;
+        /** Free-form: `v.object({})` in the document, a record of any value here. */
         draftData: Record<string, any>;
         moderationState?: string;
         notes?: string;
@@ -662,11 +680,19 @@ export declare const api: {
         createdAt: number;
         description: string;
         recommendedTime: number;
-        rubric: { maxScore: number; rubricId: string; weights: Record<string, any> };
+        /** scoring rubric used by evaluator. */
+        rubric: {
+          maxScore: number;
+          rubricId: string;
+          /** Free-form: `v.object({})` in the document, a record of any value here. */
+          weights: Record<string, any>;
+        };
+        /** JSON schema of params. Free-form: `v.object({})` in the document, a record of any value here. */
         schema: Record<string, any>;
         skills: Array<string>;
         status: "draft" | "live" | "deprecated";
         title: string;
+        /** "multiple-choice" | "prompt-draft" | … */
         type: string;
         updatedAt: number;
       },
@@ -695,8 +721,11 @@ export declare const api: {
         createdAt: number;
         createdBy: Id<"users">;
         difficultyBand: "foundation" | "core" | "challenge";
+        /** current calibration. */
         elo: number;
+        /** standard error estimate. */
         eloDeviation: number;
+        /** Free-form: `v.object({})` in the document, a record of any value here. */
         params: Record<string, any>;
         scenarioId?: Id<"practiceScenarios">;
         status: "live" | "retired" | "experimental";
@@ -800,6 +829,7 @@ export declare const api: {
         badgeId?: string;
         createdAt: number;
         createdBy: Id<"users">;
+        /** 1-5. */
         defaultDifficulty: number;
         estTimeMinutes: number;
         recommendedSkills: Array<string>;
@@ -811,6 +841,7 @@ export declare const api: {
         trackId: Id<"practiceTracks">;
         updatedAt: number;
         updatedBy: Id<"users">;
+        /** semver e.g. "1.0.0". */
         version: string;
         visibility: "core" | "seasonal" | "ugc";
       },
@@ -848,6 +879,7 @@ export declare const api: {
         dueAt: number;
         itemId: Id<"practiceItems">;
         lapseCount: number;
+        /** SM-2 style scheduling. */
         stability: number;
         updatedAt: number;
         userId: Id<"users">;
@@ -897,12 +929,15 @@ export declare const api: {
         createdAt: number;
         createdBy: Id<"users">;
         difficultyHint?: number;
+        /** user-facing context. */
         narrative: string;
+        /** e.g. "content-startup-launch". */
         slug: string;
         status: "draft" | "live" | "retired";
         tags: Array<string>;
         title: string;
         trackId: Id<"practiceTracks">;
+        /** reusable key/value pairs. */
         variables: {
           audience: string;
           goal: string;
@@ -941,8 +976,10 @@ export declare const api: {
       {
         description: string;
         icon?: string;
+        /** level 1-3. */
         level: number;
         order: number;
+        /** e.g. "content", "analytics". */
         slug: string;
         status: "draft" | "live" | "archived";
         tags: Array<string>;
@@ -974,7 +1011,9 @@ export declare const api: {
       {
         challengeMode: boolean;
         coachNotes?: string;
+        /** role targets. */
         goals: Array<string>;
+        /** industries/topics. */
         interests: Array<string>;
         notifications?: boolean;
         timeBudget: "short" | "standard" | "deep";
@@ -1001,9 +1040,12 @@ export declare const api: {
       "mutation",
       "public",
       {
+        /** measurement error. */
         deviation: number;
         lastUpdated: number;
+        /** Elo value. */
         rating: number;
+        /** "generative_ai", "planning", etc. */
         skillId: string;
         userId: Id<"users">;
       },
@@ -1065,12 +1107,14 @@ export declare const api: {
       "public",
       {
         activitiesCompleted: number;
+        /** 1.0 to 10.0. */
         confidenceLevel?: number;
         eventsAttended: number;
         journalEntries: number;
         missionsCompleted: number;
         mood?: string;
         pointsEarned: number;
+        /** ISO date string. */
         trackingDate: string;
         userId: Id<"users">;
       },
@@ -1119,9 +1163,12 @@ export declare const api: {
         cefrRecommendation?: string;
         comfortIndicators?: any;
         context: string;
+        /** defaultNow(). */
         createdAt: number;
+        /** null for built-in, userId for user-created. */
         createdByUserId?: Id<"users">;
         description: string;
+        /** scenarioDifficultyEnum('difficulty'). */
         difficulty: string;
         difficultyRating?: number;
         expectedOutcome?: string;
@@ -1130,9 +1177,12 @@ export declare const api: {
         learningGoal?: string;
         learningObjectives?: Array<string>;
         persona?: any;
+        /** scenarioRoleEnum('role'). */
         role: string;
         title: string;
+        /** defaultNow(). */
         updatedAt: number;
+        /** scenarioVisibilityEnum('visibility'). */
         visibility: string;
       },
       Id<"scenarios">
@@ -1216,6 +1266,7 @@ export declare const api: {
       "public",
       {
         deconstructionData: {
+          /** Such as "beginner". */
           difficulty: string;
           levels: Array<{
             description: string;
@@ -1230,6 +1281,7 @@ export declare const api: {
               };
               estimatedTime: number;
               icon: string;
+              /** What `milestone_progress.milestone_id` names, such as "milestone_1". */
               id: string;
               title: string;
             }>;
@@ -1267,6 +1319,7 @@ export declare const api: {
         currentValue: number;
         description?: string;
         status: "active" | "completed" | "paused" | "cancelled";
+        /** ISO date string. */
         targetDate?: string;
         targetValue?: number;
         title: string;
@@ -1290,6 +1343,7 @@ export declare const api: {
       "public",
       {
         achievementId: Id<"achievements">;
+        /** Timestamp. */
         earnedAt: number;
         maxProgress: number;
         progress: number;
@@ -1319,12 +1373,17 @@ export declare const api: {
       "mutation",
       "public",
       {
+        /** Timestamp. */
         assignedAt: number;
+        /** Timestamp. */
         completedAt?: number;
+        /** 1-5. */
         difficultyRating?: number;
         missionId: Id<"missions">;
         notes?: string;
+        /** 1-5. */
         satisfactionRating?: number;
+        /** Timestamp. */
         startedAt?: number;
         status: "assigned" | "in_progress" | "completed" | "skipped";
         userId: Id<"users">;
@@ -1380,8 +1439,10 @@ export declare const api: {
       "public",
       {
         bio?: string;
+        /** JSONB equivalent. */
         comfortLevels?: any;
         interests?: Array<string>;
+        /** JSONB equivalent. */
         socialContexts?: any;
         socialGoals?: Array<string>;
         userId: Id<"users">;
@@ -1418,14 +1479,18 @@ export declare const api: {
       "public",
       {
         avatarUrl?: string;
+        /** 1.0 to 10.0. */
         confidenceLevel: number;
+        /** ISO date string. */
         dateOfBirth?: string;
         email: string;
         firstName: string;
         isActive: boolean;
+        /** Timestamp. */
         lastLoginAt?: number;
         lastName?: string;
         longestStreak: number;
+        /** JSONB equivalent. */
         preferences?: any;
         streakDays: number;
         totalPoints: number;
@@ -1509,12 +1574,14 @@ export declare const api: {
       "mutation",
       "public",
       {
+        /** JSONB equivalent. */
         data?: any;
         description: string;
         insightType: string;
         isRead: boolean;
         title: string;
         userId: Id<"users">;
+        /** ISO date string. */
         weekStartDate: string;
       },
       Id<"weeklyInsights">

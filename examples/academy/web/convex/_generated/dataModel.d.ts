@@ -640,7 +640,12 @@ export type DataModel = {
       description: string;
       recommendedTime: number;
       /** scoring rubric used by evaluator. */
-      rubric: { maxScore: number; rubricId: string; weights: Record<string, any> };
+      rubric: {
+        maxScore: number;
+        rubricId: string;
+        /** Free-form: `v.object({})` in the document, a record of any value here. */
+        weights: Record<string, any>;
+      };
       /** JSON schema of params. Free-form: `v.object({})` in the document, a record of any value here. */
       schema: Record<string, any>;
       skills: Array<string>;
@@ -1309,6 +1314,7 @@ export type DataModel = {
       created_at?: number;
       /** JSONB NOT NULL. */
       deconstruction_data: {
+        /** Such as "beginner". */
         difficulty: string;
         levels: Array<{
           description: string;
@@ -1323,6 +1329,7 @@ export type DataModel = {
             };
             estimatedTime: number;
             icon: string;
+            /** What `milestone_progress.milestone_id` names, such as "milestone_1". */
             id: string;
             title: string;
           }>;
