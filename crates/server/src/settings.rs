@@ -310,6 +310,11 @@ mod tests {
         assert!(matches!(line.command, Some(Command::Keys(_))));
         let line = CommandLine::parse_from(["server", "watch", "a:b", "{}", "--url", "http://h"]);
         assert!(matches!(line.command, Some(Command::Watch(WatchCommand { path, .. })) if path == "a:b"));
+        let line = CommandLine::parse_from(["server", "codegen", "--out", "x", "--check"]);
+        let out = PathBuf::from("x");
+        assert!(
+            matches!(line.command, Some(Command::Codegen(CodegenCommand { out: given, check: true })) if given == out)
+        );
     }
 
     #[test]

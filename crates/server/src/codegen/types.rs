@@ -10,7 +10,7 @@
 //! | array | `Array<T>` |
 //! | object | `{ a: T; b?: T }`, the fields in ascending order |
 //! | record | `Record<K, V>` |
-//! | union | `A | B`; `never` without members |
+//! | union | its members with a bar between them; `never` without members |
 //! | the stored documents of a table | `Doc<"t">` |
 //!
 //! Each type is written for a line that begins after `indent` spaces; what fits, and has no documentation, is written on
