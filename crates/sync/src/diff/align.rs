@@ -66,7 +66,7 @@ pub(super) fn align(old: &[ValueRef<'_>], new: &[ValueRef<'_>]) -> Vec<Origin> {
 }
 
 /// Whether two elements are surely the same row; and if so, whether it is unchanged.
-fn pair(before: ValueRef<'_>, after: ValueRef<'_>) -> Option<bool> {
+pub(super) fn pair(before: ValueRef<'_>, after: ValueRef<'_>) -> Option<bool> {
     if before == after {
         return Some(true);
     }

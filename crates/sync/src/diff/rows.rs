@@ -96,6 +96,26 @@ impl RowOrigins {
         }));
     }
 
+    /// The origins of a value; `lists` has those of its lists that changed, in the order of their fields.
+    pub(super) fn of_values(old: ValueRef<'_>, new: ValueRef<'_>, lists: &[Vec<Origin>]) -> Self {
+        let mut origins = Self::default();
+        let mut lists = lists.iter().map(Vec::as_slice);
+        match (old, new) {
+            (ValueRef::Object(old), ValueRef::Object(new)) => {
+                each_field(old, new, |_, first, was, field| match (was, field) {
+                    (Some(was), field) if was == field => origins.same(first, rows_of_field(was)),
+                    (Some(ValueRef::Array(_)), ValueRef::Array(_)) => {
+                        origins.list(first, lists.next().unwrap_or_default());
+                    }
+                    (_, field) => origins.new_rows(rows_of_field(field)),
+                });
+            }
+            (ValueRef::Array(_), ValueRef::Array(_)) => origins.list(0, lists.next().unwrap_or_default()),
+            (_, other) => origins.new_rows(rows_of_field(other)),
+        }
+        origins
+    }
+
     /// The origins of the value that a patch made out of `old`.
     pub fn of_patch(old: &Packed, patch: &Packed, new: &Packed) -> Result<Self, PatchError> {
         let mut origins = Self::default();
@@ -119,23 +139,22 @@ impl RowOrigins {
         patch: Option<ObjectRef<'_>>,
         new: ObjectRef<'_>,
     ) -> Result<(), PatchError> {
-        let mut first = 0;
-        let mut old = old.iter().peekable();
         let (mut set, mut patch) = (set.map(|set| set.fields()), patch.map(|patch| patch.fields()));
-        for (key, field) in new.iter() {
-            while let Some((_, gone)) = old.next_if(|(name, _)| *name < key) {
-                first += rows_of_field(gone);
-            }
-            let was = old.next_if(|(name, _)| *name == key).map(|(_, field)| field);
+        let mut done = Ok(());
+        each_field(old, new, |key, first, was, field| {
             let is_set = set.as_mut().is_some_and(|set| set.find(key).is_some());
             match (was, patch.as_mut().and_then(|patch| patch.find(key))) {
-                (Some(ValueRef::Array(list)), Some(patch)) => self.patched(first, list, patch, field)?,
+                (Some(ValueRef::Array(list)), Some(patch)) => {
+                    let patched = self.patched(first, list, patch, field);
+                    if done.is_ok() {
+                        done = patched;
+                    }
+                }
                 (Some(was), None) if !is_set => self.same(first, rows_of_field(was)),
                 _ => self.new_rows(rows_of_field(field)),
             }
-            first += was.map_or(0, rows_of_field);
-        }
-        Ok(())
+        });
+        done
     }
 
     fn patched(
@@ -151,5 +170,24 @@ impl RowOrigins {
             _ => self.new_rows(rows_of_field(new)),
         }
         Ok(())
+    }
+}
+
+/// Calls `each` with the fields of a new object: the key, how many rows come before those of the old object's field,
+/// that field, and the new one.
+fn each_field<'a>(
+    old: ObjectRef<'a>,
+    new: ObjectRef<'a>,
+    mut each: impl FnMut(&'a str, usize, Option<ValueRef<'a>>, ValueRef<'a>),
+) {
+    let mut first = 0;
+    let mut old = old.iter().peekable();
+    for (key, field) in new.iter() {
+        while let Some((_, gone)) = old.next_if(|(name, _)| *name < key) {
+            first += rows_of_field(gone);
+        }
+        let was = old.next_if(|(name, _)| *name == key).map(|(_, field)| field);
+        each(key, first, was, field);
+        first += was.map_or(0, rows_of_field);
     }
 }

@@ -9,8 +9,8 @@ mod steps;
 use hull_value::{ArrayRef, ObjectRef};
 use hull_value::{JsonForm, MAX_NESTING, Packed, ValueRef, write_json};
 
-use super::align::{Origin, align};
-use super::rows::{RowOrigins, rows_of_field};
+use super::align::{Origin, align, pair};
+use super::rows::RowOrigins;
 use super::size::json_len_at_least;
 use super::text;
 use steps::Steps;
@@ -19,8 +19,7 @@ use steps::Steps;
 const OVERHEAD: usize = 80;
 /// The longest patch. Its size by Convex's formula is at most 4.5 times its text, so that it keeps the limit of values.
 const LONGEST: usize = 4 << 20;
-/// From how many changed rows on that are more than half of a list a sample of them is tried first.
-const SAMPLED_FROM: usize = 16;
+/// How many rows of a list that has changed all over are tried first.
 const SAMPLE: usize = 8;
 
 /// A patch as JSON text.
@@ -48,10 +47,11 @@ pub fn make(old: &Packed, new: &Packed) -> Option<Made> {
         is_exact: false,
         in_vain: 0,
         given_up: false,
-        origins: RowOrigins::default(),
+        lists: Vec::new(),
     };
-    maker.patch(old.as_ref(), whole, 0, LONGEST, Some(0)).ok()?;
-    Some(Made { patch: maker.out, origins: maker.origins })
+    maker.patch(old.as_ref(), whole, 0, LONGEST, Some(Row::Whole)).ok()?;
+    let origins = RowOrigins::of_values(old.as_ref(), whole, &maker.lists);
+    Some(Made { patch: maker.out, origins })
 }
 
 /// A length that no JSON text of the value falls below, known without looking inside: numbers of one digit are what
@@ -73,7 +73,15 @@ struct Maker<'a> {
     /// How many bytes were written and taken back.
     in_vain: usize,
     given_up: bool,
-    origins: RowOrigins,
+    /// Where the elements come from of each list that has rows and has changed, in the order of their fields.
+    lists: Vec<Vec<Origin>>,
+}
+
+/// What holds rows (see `rows.rs`).
+#[derive(Clone, Copy)]
+enum Row {
+    Whole,
+    Field,
 }
 
 impl<'a> Maker<'a> {
@@ -113,27 +121,21 @@ impl<'a> Maker<'a> {
         self.out.push_str(itoa::Buffer::new().format(number));
     }
 
-    /// Writes a patch of two values that differ. With `rows`, which rows they have is noted too, those of the old one
-    /// counted from there.
+    /// Writes a patch of two values that differ. With `rows` the elements of a list are rows.
     fn patch(
         &mut self,
         old: ValueRef<'a>,
         new: ValueRef<'a>,
         depth: usize,
         limit: usize,
-        rows: Option<usize>,
+        rows: Option<Row>,
     ) -> Result<(), TooLong> {
         match (old, new) {
             (ValueRef::Object(old), ValueRef::Object(new)) => {
-                self.object(old, new, depth, limit, rows.is_some())
+                self.object(old, new, depth, limit, matches!(rows, Some(Row::Whole)).then_some(Row::Field))
             }
             (ValueRef::Array(old), ValueRef::Array(new)) => self.list(old, new, depth, limit, rows),
-            (ValueRef::String(old), ValueRef::String(new)) => {
-                if rows.is_some() {
-                    self.origins.new_rows(1);
-                }
-                self.text(old, new, limit)
-            }
+            (ValueRef::String(old), ValueRef::String(new)) => self.text(old, new, limit),
             _ => Err(TooLong),
         }
     }
@@ -145,7 +147,7 @@ impl<'a> Maker<'a> {
         new: ValueRef<'a>,
         depth: usize,
         limit: usize,
-        rows: Option<usize>,
+        rows: Option<Row>,
     ) -> Result<(), TooLong> {
         let start = self.out.len();
         let tried = self.patch(old, new, depth, limit.min(start + new.packed_len()), rows);
@@ -163,41 +165,31 @@ impl<'a> Maker<'a> {
         new: ObjectRef<'a>,
         depth: usize,
         limit: usize,
-        is_root: bool,
+        rows: Option<Row>,
     ) -> Result<(), TooLong> {
+        let mut changed = Vec::new();
+        old.differences(new, |key| changed.push(key));
         let (mut set, mut unset) = (Vec::new(), Vec::new());
-        let mut old = old.iter().peekable();
-        let mut first = 0;
+        let (mut old, mut new) = (old.fields(), new.fields());
         let start = self.out.len();
         self.out.push('{');
-        for (key, field) in new.iter() {
-            while let Some((gone, was)) = old.next_if(|(name, _)| *name < key) {
-                unset.push(gone);
-                first += if is_root { rows_of_field(was) } else { 0 };
-            }
-            let was = old.next_if(|(name, _)| *name == key).map(|(_, field)| field);
-            let rows = if is_root { rows_of_field(field) } else { 0 };
-            if was == Some(field) {
-                self.origins.same(first, rows);
-            } else if let Some(was) = was.filter(|was| may_pay(*was, field)) {
-                let before = self.out.len();
-                self.out.push_str(if before == start + 1 { "\"patch\":{" } else { "," });
-                self.key(key);
-                let is_list = is_root && field.as_array().is_some();
-                if self.attempt(was, field, depth + 2, limit, is_list.then_some(first)).is_err() {
-                    self.out.truncate(before);
-                    set.push((key, field));
+        for key in changed {
+            // Keys are text.
+            let key = std::str::from_utf8(key).map_err(|_| TooLong)?;
+            match (old.find(key), new.find(key)) {
+                (Some(was), Some(field)) if may_pay(was, field) => {
+                    let before = self.out.len();
+                    self.out.push_str(if before == start + 1 { "\"patch\":{" } else { "," });
+                    self.key(key);
+                    if self.attempt(was, field, depth + 2, limit, rows).is_err() {
+                        self.out.truncate(before);
+                        set.push((key, field));
+                    }
                 }
-                if !is_list {
-                    self.origins.new_rows(rows);
-                }
-            } else {
-                set.push((key, field));
-                self.origins.new_rows(rows);
+                (_, Some(field)) => set.push((key, field)),
+                (_, None) => unset.push(key),
             }
-            first += was.filter(|_| is_root).map_or(0, rows_of_field);
         }
-        unset.extend(old.map(|(gone, _)| gone));
         if self.out.len() > start + 1 {
             self.out.push('}');
         }
@@ -254,20 +246,20 @@ impl<'a> Maker<'a> {
         new: ArrayRef<'a>,
         depth: usize,
         limit: usize,
-        rows: Option<usize>,
+        rows: Option<Row>,
     ) -> Result<(), TooLong> {
         let (old, new): (Vec<_>, Vec<_>) = (old.iter().collect(), new.iter().collect());
+        self.given_up |= rows.is_some() && self.is_hopeless(&old, &new);
+        self.allow(self.out.len(), limit)?;
         let origins = align(&old, &new);
-        if let Some(first) = rows {
-            self.origins.list(first, &origins);
-            if !self.is_promising(&old, &new, &origins) {
-                self.given_up = true;
-                return Err(TooLong);
-            }
-        }
+        self.given_up |= rows.is_some() && !self.is_promising(&old, &new, &origins);
+        self.allow(self.out.len(), limit)?;
         self.out.push_str("{\"list\":[");
         let mut steps = Steps::new(depth + 2, limit);
         let mut walked = 0;
+        if rows.is_some() {
+            self.lists.push(origins.clone());
+        }
         for (element, origin) in new.iter().zip(&origins) {
             let element = *element;
             let Origin::Old { index, same, moved } = *origin else {
@@ -321,37 +313,64 @@ impl<'a> Maker<'a> {
         Ok(())
     }
 
-    /// Whether it may be worth the work to write patches for all rows of a list that changed.
+    /// Whether a look at some rows foretells that a list is told best in full, before rows are compared: where the
+    /// same rows stand at the same places, and all of those that are looked at have changed.
+    fn is_hopeless(&mut self, old: &[ValueRef<'a>], new: &[ValueRef<'a>]) -> bool {
+        if old.len() != new.len() || new.len() < 4 * SAMPLE {
+            return false;
+        }
+        // Places without a rhythm that rows could have too.
+        let places = (0..2 * SAMPLE).map(|n| (n as u64 * 0x9E37_79B1 % 0x1_0001) as usize % new.len());
+        let mut sample = Vec::with_capacity(2 * SAMPLE);
+        for place in places {
+            let (Some(before), Some(after)) = (old.get(place), new.get(place)) else { return false };
+            if pair(*before, *after) != Some(false) {
+                return false;
+            }
+            sample.push((Some(*before), *after));
+        }
+        !self.pays(self.whole.packed_len(), sample)
+    }
+
+    /// Whether it is worth the work to write patches for all rows of a list that changed.
     fn is_promising(&mut self, old: &[ValueRef<'a>], new: &[ValueRef<'a>], origins: &[Origin]) -> bool {
         let changed: Vec<_> = new
             .iter()
             .zip(origins)
-            .filter(|(_, origin)| !matches!(origin, Origin::Old { same: true, .. }))
+            .filter_map(|(row, origin)| match origin {
+                Origin::Old { same: true, .. } => None,
+                Origin::Old { index, .. } => Some((old.get(*index).copied(), *row)),
+                Origin::Inserted => Some((None, *row)),
+            })
             .collect();
-        let bytes: usize = changed.iter().map(|(row, _)| row.packed_len()).sum();
-        let whole = self.whole.packed_len();
-        if changed.len() < SAMPLED_FROM || bytes < whole / 2 {
+        let bytes: usize = changed.iter().map(|(_, row)| row.packed_len()).sum();
+        if changed.len() < 2 * SAMPLE || bytes < self.whole.packed_len() / 2 {
             return true;
         }
+        let every = changed.len() / SAMPLE;
+        self.pays(bytes, changed.into_iter().step_by(every))
+    }
+
+    /// Whether telling what changed in so many bytes of rows takes at most three quarters of the full value, when all do as
+    /// these rows do; each comes with the row it was.
+    fn pays(
+        &mut self,
+        bytes: usize,
+        sample: impl IntoIterator<Item = (Option<ValueRef<'a>>, ValueRef<'a>)>,
+    ) -> bool {
         let (start, in_vain) = (self.out.len(), self.in_vain);
         let (mut told, mut sampled) = (0, 0);
-        for (row, origin) in changed.iter().step_by(changed.len() / SAMPLE) {
+        for (before, row) in sample {
             let full = row.packed_len();
             sampled += full;
-            told += match origin {
-                Origin::Old { index, .. } => {
-                    let before = old.get(*index).copied().unwrap_or_default();
-                    match self.attempt(before, **row, 0, usize::MAX, None) {
-                        Ok(()) => self.out.len() - start,
-                        Err(TooLong) => full,
-                    }
-                }
-                Origin::Inserted => full,
+            told += match before.map(|before| self.attempt(before, row, 0, usize::MAX, None)) {
+                Some(Ok(())) => self.out.len() - start,
+                _ => full,
             };
             self.out.truncate(start);
         }
         self.in_vain = in_vain;
-        !self.given_up && bytes.saturating_mul(told) / sampled.max(1) <= whole / 4 * 3
+        !self.given_up && bytes.saturating_mul(told) / sampled.max(1) <= self.whole.packed_len() / 4 * 3
     }
 }
 
