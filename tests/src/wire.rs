@@ -29,14 +29,23 @@ pub enum Received {
 impl Wire {
     /// Opens a connection without a word.
     pub async fn silent(server: &Server) -> Result<Wire, Error> {
-        let address = format!("ws://127.0.0.1:{}/api/1.48.0/sync", server.port());
+        Wire::silent_at(server, "/api/1.48.0/sync").await
+    }
+
+    async fn silent_at(server: &Server, path: &str) -> Result<Wire, Error> {
+        let address = format!("ws://127.0.0.1:{}{path}", server.port());
         let (socket, _) = tokio_tungstenite::connect_async(address).await?;
         Ok(Wire { socket, requests: 0, query_set: 0 })
     }
 
     /// Opens a connection and says who it is.
     pub async fn open(server: &Server) -> Result<Wire, Error> {
-        let mut wire = Wire::silent(server).await?;
+        Wire::open_at(server, "/api/1.48.0/sync").await
+    }
+
+    /// The same at another path, maybe with a query.
+    pub async fn open_at(server: &Server, path: &str) -> Result<Wire, Error> {
+        let mut wire = Wire::silent_at(server, path).await?;
         let session = format!("{:08x}-0000-4000-8000-{:012x}", rand::random::<u32>(), rand::random::<u32>());
         wire.send(&json!({
             "type": "Connect", "sessionId": session, "connectionCount": 0, "lastCloseReason": null, "clientTs": 0

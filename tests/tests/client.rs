@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::future::join_all;
 use hull::client::{CallError, Client, ConnectionState, Subscription};
 use hull::value::Value;

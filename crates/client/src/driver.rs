@@ -412,7 +412,7 @@ fn reply(asker: oneshot::Sender<Answer>, answer: Answer) {
 
 fn state_of(state: &QueryState) -> Answer {
     match state {
-        QueryState::Value(json) => value(json),
+        QueryState::Value(value) => Ok(value.clone()),
         QueryState::Error { message, data } => Err(failure(message.clone(), data.as_deref())),
     }
 }

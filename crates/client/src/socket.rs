@@ -68,7 +68,7 @@ impl Socket {
     pub(crate) async fn open(connector: Connector, base: String) -> Result<Socket, Lost> {
         let opened = async {
             let stream = connector().await.map_err(Lost::new)?;
-            let url = format!("ws://{base}/api/sync");
+            let url = format!("ws://{base}/api/sync?diffs=1");
             let mut request = url.into_client_request().map_err(Lost::new)?;
             request.headers_mut().insert("convex-client", HeaderValue::from_static(VERSION));
             let (stream, _) = client_async(request, stream).await.map_err(|error| match error {

@@ -13,7 +13,9 @@ use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hull_functions::Identity;
-use hull_sync::{ClientVersion, Close, Effect, Failure, Instant, Session, SessionId, SubscriptionId};
+use hull_sync::{
+    ClientVersion, Close, DiffCounts, Effect, Failure, Instant, Session, SessionId, SubscriptionId,
+};
 use hull_value::Timestamp;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::futures::OwnedNotified;
@@ -33,14 +35,17 @@ const TICK: Duration = Duration::from_secs(5);
 /// How long a client has to take the last bytes of a connection that ends.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// Serves a websocket until it ends.
-pub(crate) async fn run(shared: Arc<Shared>, wire: Wire, version: ClientVersion) {
+/// Serves a websocket until it ends; with `diffs` its client asks for diffs of results.
+pub(crate) async fn run(shared: Arc<Shared>, wire: Wire, version: ClientVersion, diffs: bool) {
     let Ok(backend) = shared.ready() else { return };
     let live = backend.live();
     let mailbox = Mailbox::new(Arc::clone(live.notify()));
     let _entered = shared.enter(&mailbox);
     let mut connection =
         Box::new(Connection::new(Arc::clone(&shared), backend, live, mailbox, wire, version));
+    if diffs {
+        connection.session.tell_diffs();
+    }
     let end = poll_fn(|cx| connection.turn(cx)).await;
     if let Some(session) = connection.session_id {
         shared.leave(session, &connection.mailbox);
@@ -296,6 +301,11 @@ impl Connection {
                 self.session.step(step.ts, results);
             }
             self.session.flush(now, &mut self.wire);
+            let DiffCounts { made, told } = self.session.take_diff_counts();
+            if made + told > 0 {
+                self.shared.metrics.diffs_made.increment(made);
+                self.shared.metrics.diffs_told.increment(told);
+            }
             if self.wire.backlog() == 0 {
                 if let Some(ts) = self.session.wants_step() {
                     self.live.answer(ts);

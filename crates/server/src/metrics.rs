@@ -20,6 +20,10 @@ pub(crate) struct Metrics {
     pub(crate) messages: Counter,
     /// Results of live queries that were told to websockets.
     pub(crate) pushes: Counter,
+    /// Pairs of results that were compared, once for all who were told what differs.
+    pub(crate) diffs_made: Counter,
+    /// Results of live queries that websockets were told by a diff.
+    pub(crate) diffs_told: Counter,
     /// Queries run over HTTP.
     pub(crate) http_queries: Counter,
     /// Mutations run over HTTP.
@@ -44,6 +48,8 @@ impl Metrics {
                     counter!("hull_protocol_errors_total"),
                     counter!("hull_client_messages_total"),
                     counter!("hull_query_pushes_total"),
+                    counter!("hull_diffs_made_total"),
+                    counter!("hull_diff_pushes_total"),
                     requests("query", "http"),
                     requests("mutation", "http"),
                     requests("mutation", "websocket"),
@@ -58,6 +64,8 @@ impl Metrics {
             protocol_errors,
             messages,
             pushes,
+            diffs_made,
+            diffs_told,
             http_queries,
             http_mutations,
             websocket_mutations,
@@ -72,6 +80,8 @@ impl Metrics {
             protocol_errors,
             messages,
             pushes,
+            diffs_made,
+            diffs_told,
             http_queries,
             http_mutations,
             websocket_mutations,
@@ -102,6 +112,11 @@ fn describe() {
     describe_counter!("hull_protocol_errors_total", "Websockets ended because the client broke the protocol");
     describe_counter!("hull_client_messages_total", "Messages that websocket clients sent");
     describe_counter!("hull_query_pushes_total", "Results of live queries that websocket clients were told");
+    describe_counter!("hull_diffs_made_total", "Pairs of results that were compared to tell what differs");
+    describe_counter!(
+        "hull_diff_pushes_total",
+        "Results of live queries that were told by what has changed in them"
+    );
     describe_counter!("hull_function_requests_total", "Functions that clients asked for");
     describe_counter!("hull_http_requests_total", "HTTP requests");
 }

@@ -1,7 +1,7 @@
 //! The handshake of `/api/sync` and `/api/{version}/sync`: from an HTTP request to a raw TCP stream.
 //!
 //! Any origin is accepted and nothing is authenticated here; both happen inside the conversation. Compression that a
-//! client offers is declined.
+//! client offers is declined. A client asks for diffs of results with the query parameter `diffs=1`.
 
 use std::sync::Arc;
 
@@ -54,6 +54,7 @@ fn upgrade(
         )
     })?;
     shared.ready()?;
+    let diffs = request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair == "diffs=1"));
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         let upgraded = match upgrade.await {
@@ -62,7 +63,8 @@ fn upgrade(
         };
         match upgraded.downcast::<TokioIo<TcpStream>>() {
             Ok(parts) => {
-                connection::run(shared, Wire::new(parts.io.into_inner(), &parts.read_buf), version).await;
+                let wire = Wire::new(parts.io.into_inner(), &parts.read_buf);
+                connection::run(shared, wire, version, diffs).await;
             }
             Err(_) => tracing::error!("a websocket came over something that is no TCP stream"),
         }

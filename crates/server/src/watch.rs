@@ -152,10 +152,11 @@ impl Watched {
     fn print(&self) -> std::io::Result<()> {
         let mut out = std::io::stdout().lock();
         match self.session.result(self.query) {
-            Some(QueryState::Value(json)) => {
-                let pretty = serde_json::from_str::<serde_json::Value>(json)
+            Some(QueryState::Value(value)) => {
+                let json = value.to_json();
+                let pretty = serde_json::from_str::<serde_json::Value>(&json)
                     .and_then(|value| serde_json::to_string_pretty(&value))
-                    .unwrap_or_else(|_| json.to_string());
+                    .unwrap_or(json);
                 writeln!(out, "{pretty}\n")?;
             }
             Some(QueryState::Error { message, data }) => {
@@ -173,7 +174,7 @@ impl Watched {
 
 async fn connect(client: &AdminClient) -> Result<Socket, String> {
     let stream = client.connect().await.map_err(|error| error.to_string())?;
-    let url = format!("ws://{}/api/sync", client.host());
+    let url = format!("ws://{}/api/sync?diffs=1", client.host());
     let (socket, _) =
         tokio_tungstenite::client_async(url, stream).await.map_err(|error| error.to_string())?;
     Ok(socket)

@@ -254,6 +254,8 @@ async fn operators_and_browsers_find_their_pages() {
         "hull_conflicts_total",
         "hull_query_reruns_total",
         "hull_query_pushes_total",
+        "hull_diffs_made_total",
+        "hull_diff_pushes_total",
     ] {
         assert!(metrics.contains(name), "{name} is not in\n{metrics}");
     }

@@ -40,6 +40,11 @@ pub enum ClientMessage<'a> {
         /// The changes, maybe none.
         changes: Vec<QueryChange<'a>>,
     },
+    /// Asks for a query's value in full: a diff did not fit what the client has.
+    QueryResync {
+        /// The client's number for it.
+        query: u32,
+    },
     /// Asks for a mutation.
     Mutation {
         /// Counts up over the whole session, together with actions.
@@ -139,6 +144,7 @@ struct Wire<'a> {
     #[serde(borrow)]
     modifications: Option<WireChanges<'a>>,
     request_id: Option<u32>,
+    query_id: Option<u32>,
     #[serde(borrow)]
     udf_path: Option<Text<'a>>,
     #[serde(borrow)]
@@ -239,6 +245,7 @@ impl<'a> ClientMessage<'a> {
                     .map(QueryChange::from_wire)
                     .collect::<Result<_, _>>()?,
             }),
+            "QueryResync" => Ok(Self::QueryResync { query: need(wire.query_id, "QueryResync", "queryId")? }),
             "Authenticate" => wire.authenticate(),
             "Connect" => wire.connect(),
             "Event" => Ok(Self::Event { event_type: text(wire.event_type), event: raw(wire.event) }),
@@ -278,6 +285,10 @@ impl<'a> ClientMessage<'a> {
                     change.write(out);
                 }
                 out.push(b']');
+            }
+            Self::QueryResync { query } => {
+                out.extend_from_slice(br#"{"type":"QueryResync","queryId":"#);
+                push_number(out, *query);
             }
             Self::Mutation { request, path, args, component } => {
                 out.extend_from_slice(br#"{"type":"Mutation","requestId":"#);

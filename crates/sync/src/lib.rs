@@ -15,6 +15,7 @@
 //!   reaches T always follows, even an empty one: the client holds the promise until then.
 //! - Every new socket begins at version zero. The client adds its queries again, with the journals it
 //!   was given, and sends again what it does not know to be done, under the same request numbers.
+//! - A client that asks for it is told a result by its diff from the one before, where that is shorter.
 //!
 //! # The parts
 //!
@@ -32,6 +33,7 @@ mod client;
 mod client_message;
 mod close;
 pub mod diff;
+mod diffs;
 mod message;
 mod path;
 mod result;
@@ -48,7 +50,7 @@ pub use close::Close;
 pub use message::{MessageError, SessionId, StateVersion};
 pub use path::{FunctionPath, PathError};
 pub use result::{Failure, QueryResult};
-pub use server::{Effect, Instant, NO_AUTH_PROVIDER, Session, SubscriptionId};
+pub use server::{DiffCounts, Effect, Instant, NO_AUTH_PROVIDER, Session, SubscriptionId};
 pub use server_message::{Answer, QueryUpdate, ServerMessage};
 pub use sink::{MessageSink, Outgoing, OutgoingFrames};
 pub use version::{ClientVersion, Deprecation, VersionError};

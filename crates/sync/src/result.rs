@@ -1,14 +1,16 @@
 //! The result of a query, ready to be sent to any number of clients.
 //!
 //! The value is written as JSON text when the first client is to be told it, with what that client was told before at
-//! hand, and shared by all who listen; what is around it is encoded when the result is made. So sending it copies
-//! bytes and nothing else. Two results are the same to a client when value (or error) and log lines are; a journal
+//! hand, and shared by all who listen; so is the diff from an earlier result, for clients that have that one. What is
+//! around both is encoded when the result is made. So sending it copies bytes and nothing else. Two results are the same to a client when value (or error) and log lines are; a journal
 //! that changes alone is not news.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use hull_value::{JsonRows, Packed};
 
+use crate::diffs::Diffs;
 use crate::write::{push_number, push_string, push_strings};
 
 /// Why a function failed.
@@ -64,10 +66,15 @@ impl Body {
     }
 }
 
+/// How many results there were. A result's number tells it apart from all others of this process.
+static RESULTS: AtomicU64 = AtomicU64::new(0);
+
 /// A query's result with its log lines and its journal.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct QueryResult {
+    number: u64,
     body: Body,
+    diffs: Diffs,
     tail: Box<[u8]>,
     logs: usize,
     journal: Option<Arc<str>>,
@@ -97,7 +104,8 @@ impl QueryResult {
             None => tail.extend_from_slice(b"null"),
         }
         tail.push(b'}');
-        Self { body, tail: tail.into_boxed_slice(), logs, journal }
+        let number = RESULTS.fetch_add(1, Ordering::Relaxed) + 1;
+        Self { number, body, diffs: Diffs::default(), tail: tail.into_boxed_slice(), logs, journal }
     }
 
     /// What the query's next run is handed, so that it reads the same range.
@@ -120,13 +128,41 @@ impl QueryResult {
         if let Body::Value(value) = &self.body { Some(value) } else { None }
     }
 
-    /// How many bytes the modification has at most that tells this to a client which has `before`.
-    pub(crate) fn size(&self, before: Option<&QueryResult>) -> usize {
-        self.body.text(before).len() + self.tail.len() + 64
+    /// The number by which a diff names its base; none for an error.
+    pub(crate) fn number(&self) -> Option<u64> {
+        self.value().map(|_| self.number)
     }
 
-    /// Appends the modification that tells this to a client which has `before`.
-    pub(crate) fn write(&self, query: u32, before: Option<&QueryResult>, out: &mut Vec<u8>) {
+    /// What of this result differs from `before`, if both are values and telling it is shorter than telling this one; and
+    /// whether it was found only now.
+    pub(crate) fn diff(&self, before: &QueryResult) -> (Option<Arc<str>>, bool) {
+        match (&before.body, &self.body) {
+            (Body::Value(old), Body::Value(new)) => {
+                self.diffs.between((before.number, old.value(), &before.diffs), (self.number, new.value()))
+            }
+            _ => (None, false),
+        }
+    }
+
+    /// How many bytes the modification has at most that tells this to a client which has `before`.
+    pub(crate) fn size(&self, before: Option<&QueryResult>) -> usize {
+        self.body.text(before).len() + self.tail.len() + AROUND
+    }
+
+    /// How many bytes the modification has at most that tells this by a diff.
+    pub(crate) fn diff_size(&self, diff: &str) -> usize {
+        diff.len() + self.tail.len() + AROUND
+    }
+
+    /// Appends the modification that tells this to a client which has `before`; with its number, if the client asks for
+    /// diffs.
+    pub(crate) fn write(
+        &self,
+        query: u32,
+        before: Option<&QueryResult>,
+        with_number: bool,
+        out: &mut Vec<u8>,
+    ) {
         let (kind, body): (&[u8], &[u8]) = match &self.body {
             Body::Value(_) => (br#"{"type":"QueryUpdated","queryId":"#, br#","value":"#),
             Body::Failure(_) => (br#"{"type":"QueryFailed","queryId":"#, br#","errorMessage":"#),
@@ -135,9 +171,26 @@ impl QueryResult {
         push_number(out, query);
         out.extend_from_slice(body);
         out.extend_from_slice(self.body.text(before).as_bytes());
+        if let Some(number) = self.number().filter(|_| with_number) {
+            out.extend_from_slice(br#","result":"#);
+            push_number(out, number);
+        }
+        out.extend_from_slice(&self.tail);
+    }
+
+    /// Appends the modification that tells this by its diff from the result that the client knows by the number `base`.
+    pub(crate) fn write_diff(&self, query: u32, base: u64, diff: &str, out: &mut Vec<u8>) {
+        out.extend_from_slice(br#"{"type":"QueryDiff","queryId":"#);
+        push_number(out, query);
+        out.extend_from_slice(br#","base":"#);
+        push_number(out, base);
+        out.extend_from_slice(diff.as_bytes());
         out.extend_from_slice(&self.tail);
     }
 }
+
+/// What a modification has at most around its text and its tail.
+const AROUND: usize = 96;
 
 #[cfg(test)]
 mod tests {
@@ -151,7 +204,7 @@ mod tests {
     fn a_modification_is_prefix_value_and_tail() {
         let result = QueryResult::updated(json("[1]"), &["[LOG] \"a\"".into()], Some("j".into()));
         let mut out = Vec::new();
-        result.write(7, None, &mut out);
+        result.write(7, None, false, &mut out);
         assert_eq!(
             String::from_utf8(out).unwrap(),
             r#"{"type":"QueryUpdated","queryId":7,"value":[1],"logLines":["[LOG] \"a\""],"journal":"j"}"#
@@ -161,9 +214,9 @@ mod tests {
     #[test]
     fn error_data_is_there_only_for_application_errors() {
         let mut out = Vec::new();
-        QueryResult::failed(&Failure::new("no"), &[], None).write(1, None, &mut out);
+        QueryResult::failed(&Failure::new("no"), &[], None).write(1, None, false, &mut out);
         out.push(b' ');
-        QueryResult::failed(&Failure::with_data("no", "null"), &[], None).write(1, None, &mut out);
+        QueryResult::failed(&Failure::with_data("no", "null"), &[], None).write(1, None, false, &mut out);
         assert_eq!(
             String::from_utf8(out).unwrap(),
             r#"{"type":"QueryFailed","queryId":1,"errorMessage":"no","logLines":[],"journal":null} "#

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
 use serde_json::value::RawValue;
 
+use crate::diff::ValueHash;
 use crate::message::{MessageError, StateVersion, Text};
 
 /// A message from server to client.
@@ -101,6 +102,25 @@ pub enum QueryUpdate<'a> {
         log_lines: Vec<Cow<'a, str>>,
         /// What to hand in when the query is added again: `None` keeps the old one, `Some(None)` forgets it.
         journal: Option<Option<Cow<'a, str>>>,
+        /// The number of the result, from a server that will tell diffs from it.
+        result: Option<u64>,
+    },
+    /// A query has a value that differs from the one before as a patch says (DIFF.md).
+    Diff {
+        /// The client's number for it.
+        query: u32,
+        /// The number of the result that the patch is made for.
+        base: u64,
+        /// The number of the new result.
+        result: u64,
+        /// The hash of the new value.
+        hash: ValueHash,
+        /// The patch, as JSON text.
+        patch: &'a str,
+        /// What the function logged.
+        log_lines: Vec<Cow<'a, str>>,
+        /// What to hand in when the query is added again: `None` keeps the old one, `Some(None)` forgets it.
+        journal: Option<Option<Cow<'a, str>>>,
     },
     /// The query is no longer in the set.
     Removed {
@@ -165,6 +185,12 @@ struct WireUpdate<'a> {
     journal: Option<Option<Text<'a>>>,
     #[serde(borrow, default, deserialize_with = "present")]
     error_data: Option<&'a RawValue>,
+    base: Option<u64>,
+    result: Option<u64>,
+    #[serde(borrow)]
+    hash: Option<Text<'a>>,
+    #[serde(borrow)]
+    diff: Option<&'a RawValue>,
 }
 
 /// Tells a null from a field that is not there.
@@ -260,20 +286,33 @@ impl<'a> Wire<'a> {
 impl<'a> QueryUpdate<'a> {
     fn from_wire(wire: WireUpdate<'a>) -> Result<Self, MessageError> {
         let need = |field| MessageError::Missing { message: "Transition", field };
+        let bad = |field| MessageError::Bad { message: "Transition", field };
         let answer = match &*wire.kind.0 {
             "QueryUpdated" => Answer::Value(wire.value.ok_or_else(|| need("value"))?.get()),
             "QueryFailed" => Answer::Error {
                 message: wire.error_message.ok_or_else(|| need("errorMessage"))?.0,
                 data: wire.error_data.map(RawValue::get),
             },
+            "QueryDiff" => {
+                return Ok(Self::Diff {
+                    query: wire.query_id,
+                    base: wire.base.ok_or_else(|| need("base"))?,
+                    result: wire.result.ok_or_else(|| need("result"))?,
+                    hash: wire.hash.ok_or_else(|| need("hash"))?.0.parse().map_err(|_| bad("hash"))?,
+                    patch: wire.diff.ok_or_else(|| need("diff"))?.get(),
+                    log_lines: lines(wire.log_lines),
+                    journal: wire.journal.map(|journal| journal.map(|text| text.0)),
+                });
+            }
             "QueryRemoved" => return Ok(Self::Removed { query: wire.query_id }),
-            _ => return Err(MessageError::Bad { message: "Transition", field: "modifications.type" }),
+            _ => return Err(bad("modifications.type")),
         };
         Ok(Self::Changed {
             query: wire.query_id,
             answer,
             log_lines: lines(wire.log_lines),
             journal: wire.journal.map(|journal| journal.map(|text| text.0)),
+            result: wire.result,
         })
     }
 }

@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, unreachable_pub)]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use hull_sync::{
     ClientEvent, ClientSession, ClientVersion, Credential, Effect, Failure, Instant, Outgoing,
@@ -54,6 +54,34 @@ impl Backend {
     }
 }
 
+/// What every query returns after so many mutations; long enough for diffs to pay.
+fn result(count: usize) -> Packed {
+    static RESULTS: LazyLock<Vec<Packed>> = LazyLock::new(|| {
+        let row = |n: usize, count: usize| {
+            format!(r#"{{"_id":"row {n}","body":"number {n}","last":{}}}"#, n == count + 3)
+        };
+        let rows = |count| (0..4 + count).map(|n| row(n, count)).collect::<Vec<_>>().join(",");
+        (0..=16)
+            .map(|count| {
+                Packed::from_json(&format!(r#"{{"count":{count},"rows":[{}]}}"#, rows(count))).unwrap()
+            })
+            .collect()
+    });
+    RESULTS[count].clone()
+}
+
+/// Another digit somewhere in a diff, if the message has one.
+fn damage(text: &str, random: &mut Random) -> Option<String> {
+    let start = text.find(r#""QueryDiff""#)?;
+    let end = start + text[start..].find(r#","logLines""#)?;
+    let digits: Vec<usize> = (start..end).filter(|at| text.as_bytes()[*at].is_ascii_digit()).collect();
+    // The query's own number is no part of the diff.
+    let first = text[start..].find(r#""base""#)? + start;
+    let at = *digits.iter().filter(|at| **at > first).nth(random.below(40) as usize)?;
+    let digit = char::from(b'1' + random.below(9) as u8);
+    Some(format!("{}{digit}{}", &text[..at], &text[at + 1..]))
+}
+
 /// One connection: the server's half, and what is on the wire.
 struct Connection {
     server: Session<()>,
@@ -74,6 +102,9 @@ struct World {
     ends: BTreeMap<u32, RequestOutcome>,
     queries: Vec<u32>,
     script: VecDeque<Act>,
+    /// Whether the server tells diffs, some of which are damaged on their way.
+    diffs: bool,
+    damaged: usize,
 }
 
 enum Act {
@@ -106,6 +137,8 @@ impl World {
             ends: BTreeMap::new(),
             queries: Vec::new(),
             script,
+            diffs: seed % 2 == 1,
+            damaged: 0,
         }
     }
 
@@ -115,7 +148,10 @@ impl World {
 
     fn connect(&mut self) {
         let version = ClientVersion::from_header("npm-1.48.0").unwrap();
-        let server = Session::new(version, (), Timestamp(self.backend.durable), self.now());
+        let mut server = Session::new(version, (), Timestamp(self.backend.durable), self.now());
+        if self.diffs {
+            server.tell_diffs();
+        }
         self.client.connected(1);
         self.connection = Some(Connection {
             server,
@@ -173,6 +209,10 @@ impl World {
             }
             3 => match connection.to_client.pop_front() {
                 Some(Ok(text)) => {
+                    let text = match self.random.below(4) {
+                        0 => damage(&text, &mut self.random).inspect(|_| self.damaged += 1).unwrap_or(text),
+                        _ => text,
+                    };
                     self.client.receive(&text).unwrap();
                     self.events();
                 }
@@ -211,8 +251,7 @@ impl World {
             },
             6 => {
                 let ts = self.backend.durable;
-                let count = Packed::from_json(&self.backend.count(ts).to_string()).unwrap();
-                let result = Arc::new(QueryResult::updated(count, &[], None));
+                let result = Arc::new(QueryResult::updated(result(self.backend.count(ts)), &[], None));
                 server.step(Timestamp(ts), connection.live.iter().map(|id| (*id, Arc::clone(&result))));
             }
             7 => {
@@ -232,7 +271,12 @@ impl World {
 
     fn shown(&self) -> Vec<u64> {
         let value = |query: &u32| match self.client.result(*query)? {
-            QueryState::Value(value) => Some(value.parse().unwrap()),
+            QueryState::Value(value) => {
+                let count =
+                    value.as_object().and_then(|fields| fields.get("count")?.as_float64()).unwrap() as u64;
+                assert_eq!(value, &result(count as usize), "nothing is shown that was not a result");
+                Some(count)
+            }
             QueryState::Error { message, .. } => panic!("{message}"),
         };
         self.queries.iter().filter_map(value).collect()
@@ -274,8 +318,8 @@ impl World {
             && shown.iter().all(|count| *count == self.backend.applied.len() as u64)
     }
 
-    /// Runs to the end, cutting the wire at these events; how many events it took.
-    fn run(mut self, cuts: &[u64]) -> u64 {
+    /// Runs to the end, cutting the wire at these events; how many events it took, and how many diffs were damaged.
+    fn run(mut self, cuts: &[u64]) -> (u64, usize) {
         let mut turns = 0;
         while !self.is_done() {
             self.turn();
@@ -298,21 +342,20 @@ impl World {
                 RequestOutcome::Lost => assert!(!applied.contains(request)),
             }
         }
-        turns
+        (turns, self.damaged)
     }
 }
 
 #[test]
 fn without_cuts_everything_ends() {
-    for seed in 0..50 {
-        World::new(seed).run(&[]);
-    }
+    let damaged: usize = (0..50).map(|seed| World::new(seed).run(&[]).1).sum();
+    assert!(damaged > 10, "clients get over it");
 }
 
 #[test]
 fn a_cut_at_every_event_changes_nothing_that_a_client_may_see() {
     for seed in 0..4 {
-        let turns = World::new(seed).run(&[]);
+        let (turns, _) = World::new(seed).run(&[]);
         for cut in 1..turns {
             World::new(seed).run(&[cut]);
         }

@@ -15,7 +15,7 @@ async fn the_first_words_name_the_client_and_a_random_session() {
     let (mut fake, _client) = pair();
     let (peer, first) = fake.greet().await;
     let version = concat!("hull-", env!("CARGO_PKG_VERSION"));
-    let asked = ("/api/sync".to_owned(), Some("hull.test".to_owned()), Some(version.to_owned()));
+    let asked = ("/api/sync?diffs=1".to_owned(), Some("hull.test".to_owned()), Some(version.to_owned()));
     assert_eq!(peer.asked, asked);
     assert_eq!(first.len(), 2, "{first:?}");
     assert_eq!((&first[0]["type"], &first[0]["connectionCount"]), (&json!("Connect"), &json!(0)));

@@ -1,8 +1,6 @@
 //! What a client's session tells its worker.
 
-use std::sync::Arc;
-
-use hull_value::Timestamp;
+use hull_value::{Packed, Timestamp};
 
 use crate::chunk::ChunkError;
 use crate::message::MessageError;
@@ -44,8 +42,8 @@ impl ClientError {
 /// The newest result of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum QueryState {
-    /// A value, as JSON text.
-    Value(Arc<str>),
+    /// A value.
+    Value(Packed),
     /// An error.
     Error {
         /// The text for people.

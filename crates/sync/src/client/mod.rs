@@ -4,7 +4,9 @@
 //!
 //! - One session id over all connections, and request numbers that never come twice: a server that keeps
 //!   records runs a mutation once, however often the connection is cut.
-//! - After each [`ClientEvent::Updated`] all results are as of one timestamp.
+//! - After each [`ClientEvent::Updated`] all results are as of one timestamp. From a server that was asked for diffs
+//!   (`?diffs=1`) they come as diffs too; where one does not fit, it and all that follows are held back until the server has
+//!   sent that query in full.
 //! - A mutation is finished when a Transition has reached its timestamp, so that the results a caller sees next
 //!   contain it; a failed one is finished at once. A mutation is asked for again on every new connection until then. An
 //!   action that was under way when the connection was lost is reported as lost and never asked for again.
@@ -16,6 +18,7 @@
 //! error or a close calls [`ClientSession::disconnected`] and connects again.
 
 mod event;
+mod told;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
@@ -26,6 +29,8 @@ use crate::chunk::{ChunkError, Reassembly};
 use crate::client_message::{ClientMessage, Credential, QueryChange};
 use crate::message::{SessionId, StateVersion};
 use crate::server_message::{Answer, QueryUpdate, ServerMessage, is_json};
+
+use told::Told;
 
 pub use event::{ClientError, ClientEvent, QueryState, RequestOutcome};
 
@@ -59,7 +64,11 @@ pub struct ClientSession {
     connections: u32,
     last_close: String,
     is_connected: bool,
+    /// What the results show.
     version: StateVersion,
+    /// Where the last Transition ended.
+    received: StateVersion,
+    told: Told,
     max_observed: Option<Timestamp>,
     query_set: u32,
     identity: u32,
@@ -87,6 +96,8 @@ impl ClientSession {
             last_close: "InitialConnect".to_owned(),
             is_connected: false,
             version: StateVersion::ZERO,
+            received: StateVersion::ZERO,
+            told: Told::default(),
             max_observed: None,
             query_set: 0,
             identity: 0,
@@ -161,6 +172,8 @@ impl ClientSession {
     pub fn connected(&mut self, now_ms: i64) {
         self.is_connected = true;
         self.version = StateVersion::ZERO;
+        self.received = StateVersion::ZERO;
+        self.told = Told::default();
         self.identity = 0;
         self.chunks = Reassembly::default();
         self.messages.clear();
@@ -230,7 +243,7 @@ impl ClientSession {
         self.events.pop_front()
     }
 
-    /// The version that the last Transition ended at.
+    /// The version that the results show: that of the last Transition which was not held back.
     pub fn version(&self) -> StateVersion {
         self.version
     }
@@ -326,28 +339,28 @@ impl ClientSession {
         end: StateVersion,
         updates: Vec<QueryUpdate<'_>>,
     ) -> Result<(), ClientError> {
-        if start != self.version {
+        if start != self.received {
             return Err(ClientError::StartVersionMismatch);
         }
         if end.ts < start.ts || end.query_set < start.query_set || end.identity < start.identity {
             return Err(ClientError::Backwards);
         }
-        self.version = end;
+        self.received = end;
         self.max_observed = self.max_observed.max(Some(end.ts));
+        let queries = &self.queries;
+        for query in self.told.take(updates, |query| queries.contains_key(&query)) {
+            self.messages.push_back(ClientMessage::QueryResync { query }.to_json());
+        }
+        let Some(news) = self.told.release() else { return Ok(()) };
+        self.version = end;
         let mut changed = Vec::new();
-        for update in updates {
-            let QueryUpdate::Changed { query: id, answer, journal, .. } = update else { continue };
-            // A query that was dropped meanwhile is none of our business.
+        for (id, news) in news {
+            // One that was dropped meanwhile is none of our business.
             let Some(query) = self.queries.get_mut(&id) else { continue };
-            if let Some(journal) = journal {
-                query.journal = journal.map(Cow::into_owned);
+            if let Some(journal) = news.journal {
+                query.journal = journal;
             }
-            query.state = Some(match answer {
-                Answer::Value(value) => QueryState::Value(value.into()),
-                Answer::Error { message, data } => {
-                    QueryState::Error { message: message.into_owned(), data: data.map(str::to_owned) }
-                }
-            });
+            query.state = Some(news.state);
             changed.push(id);
         }
         self.events.push_back(ClientEvent::Updated { ts: end.ts, queries: changed });

@@ -39,6 +39,7 @@ impl<I: Clone> Session<I> {
                     self.close(error);
                 }
             }
+            (_, ClientMessage::QueryResync { query }) => self.queries.resync(query),
             (_, ClientMessage::Mutation { request, path, args, component }) => {
                 let pending = Pending::new(
                     request,

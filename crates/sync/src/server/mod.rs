@@ -75,6 +75,15 @@ pub const NO_AUTH_PROVIDER: &str = "No auth provider found matching the given to
 const HELD_MESSAGES: usize = 1_000;
 const HELD_BYTES: usize = 64 << 20;
 
+/// Diffs of one session.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DiffCounts {
+    /// Pairs of results that this session was the first to compare.
+    pub made: u64,
+    /// Results that its client was told by a diff.
+    pub told: u64,
+}
+
 #[derive(Debug)]
 enum Phase {
     /// Nothing but Connect may come.
@@ -143,6 +152,17 @@ impl<I: Clone> Session<I> {
             said_ms: now.monotonic_ms,
             pinged_ms: now.monotonic_ms,
         }
+    }
+
+    /// Tells the client results by what has changed in them, where that is shorter (DIFF.md). To be called before the first
+    /// message, for a client that asks for it.
+    pub fn tell_diffs(&mut self) {
+        self.queries.diffs = true;
+    }
+
+    /// How many diffs there were since the last call.
+    pub fn take_diff_counts(&mut self) -> DiffCounts {
+        std::mem::take(&mut self.queries.counts)
     }
 
     /// A text frame came. A Connect is measured against [`Session::durable`], which should be told before.

@@ -19,7 +19,7 @@ use crate::result::{Failure, QueryResult};
 use crate::write::{self, Clocks};
 
 use super::requests::read_call;
-use super::{Effect, SubscriptionId};
+use super::{DiffCounts, Effect, SubscriptionId};
 
 /// How many queries one connection may have, and how many changes of them may wait to be told.
 const QUERIES: usize = 16_384;
@@ -42,8 +42,12 @@ struct Query {
     answered: bool,
     /// Whether it is in the list of those with news.
     listed: bool,
-    /// What the client has.
+    /// What the client has, or a later result that equals it.
     sent: Option<Arc<QueryResult>>,
+    /// The number by which the client knows it, if it has a value.
+    told: Option<u64>,
+    /// Whether the client has asked to be told it in full.
+    resync: bool,
     /// What it is to be told.
     news: Option<Arc<QueryResult>>,
 }
@@ -63,6 +67,16 @@ pub(super) struct Queries {
     generations: u32,
     live: usize,
     unanswered: usize,
+    /// Whether the client is told diffs.
+    pub(super) diffs: bool,
+    pub(super) counts: DiffCounts,
+}
+
+/// How a query's news are told.
+enum Telling {
+    Full,
+    /// The diff from the value that the client knows by this number.
+    Diff(u64, Arc<str>),
 }
 
 impl Queries {
@@ -114,6 +128,8 @@ impl Queries {
                         answered,
                         listed: answered,
                         sent: None,
+                        told: None,
+                        resync: false,
                         news,
                     };
                     if !answered {
@@ -170,7 +186,7 @@ impl Queries {
             self.unanswered -= 1;
         }
         query.journal = result.journal().cloned();
-        if query.sent.as_ref().is_some_and(|sent| sent.is_same(&result)) {
+        if !query.resync && query.sent.as_ref().is_some_and(|sent| sent.is_same(&result)) {
             query.sent = Some(result);
             query.news = None;
             return;
@@ -178,6 +194,20 @@ impl Queries {
         query.news = Some(result);
         if !std::mem::replace(&mut query.listed, true) {
             self.dirty.push(subscription.query);
+        }
+    }
+
+    /// The client has lost a query's value, and is to be told it in full. One that was told no result gets its first one
+    /// in full anyway.
+    pub(super) fn resync(&mut self, id: u32) {
+        let Some(query) = self.by_id.get_mut(&id).filter(|query| query.sent.is_some()) else { return };
+        query.told = None;
+        query.resync = true;
+        if query.news.is_none() {
+            query.news.clone_from(&query.sent);
+        }
+        if !std::mem::replace(&mut query.listed, true) {
+            self.dirty.push(id);
         }
     }
 
@@ -210,10 +240,14 @@ impl Queries {
     }
 
     /// How many bytes the modifications have at most.
-    pub(super) fn size(&self) -> usize {
-        let size = |query: &Query| Some(query.news.as_ref()?.size(query.sent.as_deref()) + 1);
-        let news = self.dirty.iter().filter_map(|id| size(self.by_id.get(id)?));
-        news.sum::<usize>() + 48 * self.removed.len()
+    pub(super) fn size(&mut self) -> usize {
+        let (by_id, diffs, counts) = (&self.by_id, self.diffs, &mut self.counts);
+        let size = |id| {
+            let query: &Query = by_id.get(id)?;
+            let news = query.news.as_deref()?;
+            Some(1 + query.telling(news, diffs, counts).size(query, news))
+        };
+        self.dirty.iter().filter_map(size).sum::<usize>() + 48 * self.removed.len()
     }
 
     /// Appends the Transition that tells the news up to the version of `end`, and takes them as told. News beyond
@@ -245,7 +279,7 @@ impl Queries {
         });
         self.dirty.sort_unstable();
         self.dirty.dedup();
-        let by_id = &mut self.by_id;
+        let (by_id, diffs, counts) = (&mut self.by_id, self.diffs, &mut self.counts);
         self.dirty.retain(|id| {
             let Some(query) = by_id.get_mut(id) else { return false };
             query.listed = query.news.is_some() && query.added > end.query_set;
@@ -253,24 +287,42 @@ impl Queries {
                 return true;
             }
             if let Some(news) = query.news.take() {
-                let sent = query.sent.as_deref();
-                let size = news.size(sent);
-                if out.len().saturating_add(size) <= room {
+                let telling = query.telling(&news, diffs, counts);
+                let size = telling.size(query, &news);
+                query.told = if out.len().saturating_add(size) <= room {
                     comma(out);
-                    news.write(*id, sent, out);
+                    match telling {
+                        Telling::Full => news.write(*id, query.sent.as_deref(), diffs, out),
+                        Telling::Diff(base, diff) => {
+                            counts.told += 1;
+                            news.write_diff(*id, base, &diff, out);
+                        }
+                    }
+                    news.number()
                 } else if out.len() > first {
                     query.news = Some(news);
                     query.listed = true;
                     return true;
                 } else {
                     let failure = too_long("result", size, longest);
-                    QueryResult::failed(&failure, &[], news.journal().cloned()).write(*id, None, out);
-                }
+                    QueryResult::failed(&failure, &[], news.journal().cloned()).write(*id, None, diffs, out);
+                    None
+                };
+                query.resync = false;
                 query.sent = Some(news);
             }
             false
         });
         write::end_transition(out, clocks);
+    }
+}
+
+impl Telling {
+    fn size(&self, query: &Query, news: &QueryResult) -> usize {
+        match self {
+            Telling::Full => news.size(query.sent.as_deref()),
+            Telling::Diff(_, diff) => news.diff_size(diff),
+        }
     }
 }
 
@@ -282,6 +334,16 @@ pub(super) fn too_long(what: &str, bytes: usize, longest: usize) -> Failure {
 }
 
 impl Query {
+    /// How its news are told: by a diff where that is shorter.
+    fn telling(&self, news: &QueryResult, diffs: bool, counts: &mut DiffCounts) -> Telling {
+        let (Some(sent), Some(base), true) = (self.sent.as_deref(), self.told, diffs) else {
+            return Telling::Full;
+        };
+        let (diff, made) = news.diff(sent);
+        counts.made += u64::from(made);
+        diff.map_or(Telling::Full, |diff| Telling::Diff(base, diff))
+    }
+
     fn subscribe<I: Clone>(&self, id: u32, identity: &I) -> Option<Effect<I>> {
         let (path, args) = self.call.clone()?;
         Some(Effect::Subscribe {

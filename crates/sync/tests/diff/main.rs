@@ -3,6 +3,7 @@
 // A test says that something is wrong by failing.
 #![allow(clippy::unwrap_used, clippy::panic, unreachable_pub)]
 
+mod client;
 mod damage;
 mod properties;
 mod values;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, unreachable_pub)]
 
 mod bounds;
+mod diffs;
 mod harness;
 mod liveness;
 mod mutations;
