@@ -73,8 +73,9 @@ impl FieldBits {
     }
 
     fn bit(&self, name: &[u8]) -> FieldMask {
-        let at = self.declared.binary_search_by(|known| known.as_bytes().cmp(name));
-        let at = at.unwrap_or_else(|_| self.declared.len() + hash(name) % (FIELDS - self.declared.len()));
+        // Names mostly differ in length: one after the other is faster than halving.
+        let at = self.declared.iter().position(|known| known.as_bytes() == name);
+        let at = at.unwrap_or_else(|| self.declared.len() + hash(name) % (FIELDS - self.declared.len()));
         FieldMask(1 << at)
     }
 

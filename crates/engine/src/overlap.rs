@@ -20,7 +20,7 @@ use crate::read_set::{End, ReadSet};
 pub struct CommitKeys {
     /// When the commit took place.
     pub ts: Timestamp,
-    /// For each key its keyspace, its length, what changed and its bytes: one allocation, since many commits are kept.
+    /// For each key its keyspace, what changed, its length and its bytes: one allocation, since many commits are kept.
     packed: Vec<u8>,
     /// Bytes of older versions that this commit left behind, for the bound on history.
     pub(crate) superseded: u32,
@@ -49,14 +49,14 @@ impl CommitKeys {
         changed: FieldMask,
         write: impl FnOnce(&mut Vec<u8>),
     ) {
-        self.packed.extend_from_slice(&keyspace.0.to_le_bytes());
-        let length_at = self.packed.len();
-        self.packed.extend_from_slice(&[0; 4]);
-        self.packed.extend_from_slice(&changed.0.to_le_bytes());
+        let mut header = [0; 16];
+        header[..4].copy_from_slice(&keyspace.0.to_le_bytes());
+        header[4..12].copy_from_slice(&changed.0.to_le_bytes());
+        self.packed.extend_from_slice(&header);
         let start = self.packed.len();
         write(&mut self.packed);
         let length = (self.packed.len() - start) as u32;
-        self.packed[length_at..length_at + 4].copy_from_slice(&length.to_le_bytes());
+        self.packed[start - 4..start].copy_from_slice(&length.to_le_bytes());
     }
 
     /// All keys, with what of them changed.
@@ -64,8 +64,8 @@ impl CommitKeys {
         let mut rest = &self.packed[..];
         std::iter::from_fn(move || {
             let (keyspace, behind) = rest.split_first_chunk::<4>()?;
-            let (length, behind) = behind.split_first_chunk::<4>()?;
             let (changed, behind) = behind.split_first_chunk::<8>()?;
+            let (length, behind) = behind.split_first_chunk::<4>()?;
             let (k, behind) = behind.split_at_checked(u32::from_le_bytes(*length) as usize)?;
             rest = behind;
             let changed = FieldMask(u64::from_le_bytes(*changed));
