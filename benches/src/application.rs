@@ -171,6 +171,13 @@ mod items {
         of(ctx, user, usize::MAX).await
     }
 
+    /// The user's rows without what [`touch`] changes in them.
+    #[query(rename_all = "snake_case")]
+    async fn ids_of_user(ctx: &QueryCtx, user: f64) -> Result<Vec<Selected<Item, (f64,)>>> {
+        let items = ctx.db.query::<Item>().with_index(Item::by_user, |q| q.eq(Item::user, user));
+        items.select(Item::user).collect().await
+    }
+
     /// Changes the first of the user's rows.
     #[mutation]
     async fn touch(ctx: &MutationCtx, user: f64, body: String) -> Result<()> {
@@ -185,7 +192,7 @@ mod items {
     }
 
     pub(super) fn module() -> Module {
-        Module::new("items").with(functions![seed, of_user, touch])
+        Module::new("items").with(functions![seed, of_user, ids_of_user, touch])
     }
 }
 

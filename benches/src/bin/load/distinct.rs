@@ -32,6 +32,9 @@ pub(crate) struct Distinct {
     /// The rows are there already.
     #[arg(long)]
     no_seed: bool,
+    /// Subscribers select a field that nobody writes: there is nothing to deliver, and no query to run again.
+    #[arg(long)]
+    unwritten: bool,
 }
 
 /// When each user's rows were last written, and how many subscribers have their first result.
@@ -61,7 +64,8 @@ impl Distinct {
             } else {
                 connection.queue(messages::connect(user).as_bytes());
                 let args = format!(r#"{{"user":{user}}}"#);
-                connection.queue(messages::subscribe("items:of_user", &args).as_bytes());
+                let query = if self.unwritten { "items:ids_of_user" } else { "items:of_user" };
+                connection.queue(messages::subscribe(query, &args).as_bytes());
             }
             connection.flush().await?;
             let (meter, shared, relay) = (meter.clone(), shared.clone(), self.common.relay);
@@ -90,7 +94,7 @@ impl Distinct {
                 }
             }));
         }
-        let settings = json!({ "subscribers": self.subscribers, "writers": self.writers, "each": self.each });
+        let settings = json!({ "subscribers": self.subscribers, "writers": self.writers, "each": self.each, "unwritten": self.unwritten });
         let figures = window(&self.common, &meter, "distinct", settings).await?;
         for writer in writers {
             writer.await?;
