@@ -9,6 +9,9 @@
 //! from its table's validator alone. Whoever reads or writes a table depends on the table's row of the catalog, which
 //! every change of the validator writes anew: so two masks that decide over an overlap say the same, or the row has
 //! decided already.
+//!
+//! To check what was read against the very fields that were written is precision locking (Jordan, Banerjee and Batman,
+//! SIGMOD 1981), which Neumann, Mühlbauer and Kemper (SIGMOD 2015) use for serializable snapshots as well.
 
 use hull_model::Validator;
 
@@ -108,7 +111,7 @@ fn declared<'a>(validator: &'a Validator, names: &mut Vec<&'a str>) {
     }
 }
 
-/// FNV-1a with 32 bits.
+/// FNV-1a of Fowler, Noll and Vo, with 32 bits.
 fn hash(name: &[u8]) -> usize {
     name.iter().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
         as usize

@@ -6,7 +6,7 @@ mod common;
 use common::*;
 use hull_engine::{CommitError, Engine, KeyRange, Limits, Order, Projection, Scan, Transaction, TxError};
 use hull_model::{IndexBounds, Schema, define_table, v};
-use hull_value::{DocumentId, ValueRef};
+use hull_value::{DocumentId, Packed, Value, ValueRef};
 
 fn notes() -> Schema {
     let table = define_table("notes").field("rank", v::number()).field("title", v::string());
@@ -23,7 +23,7 @@ fn seed() -> (Engine, Vec<DocumentId>) {
     (engine, ids.to_vec())
 }
 
-fn note(rank: f64, title: &str, body: &str) -> hull_value::Packed {
+fn note(rank: f64, title: &str, body: &str) -> Packed {
     object(&[("rank", rank.into()), ("title", title.into()), ("body", body.into())])
 }
 
@@ -172,6 +172,33 @@ fn a_read_conflicts_with_what_it_looked_at() {
         }
         let writes: Vec<&str> = WRITES.iter().map(|(name, _)| *name).collect();
         assert_eq!(found, expected, "who reads {what}, while {writes:?}");
+    }
+}
+
+/// The index key stays, although the field that it is made of changes around it.
+#[test]
+fn a_field_may_change_around_the_part_that_an_index_has() {
+    let home = |code: f64| {
+        let city = ("city".to_owned(), Value::from("London"));
+        Value::Object([city, ("code".to_owned(), code.into())].into())
+    };
+    let reads: [(&[&str], bool); 3] = [(&["home"], true), (&["name"], false), (&[], false)];
+    for (fields, conflicts) in reads {
+        let table = define_table("people").field("name", v::string());
+        let people = table.field("home", v::any()).index("by_city", ["home.city"]);
+        let engine = open(&Schema::new().table(people));
+        let mut tx = engine.begin();
+        let id = tx.insert("people", &object(&[("name", "ada".into()), ("home", home(1.0))])).unwrap();
+        engine.commit(tx).unwrap();
+        let mut reader = engine.begin();
+        let scan = reader.scan("people", "by_city", &KeyRange::all(), Order::Asc).unwrap();
+        all(&mut reader, scan.select(Projection::Fields(fields)));
+        let (at, reads) = (reader.snapshot(), reader.into_read_set());
+        let mut writer = engine.begin();
+        let changed = Packed::encode(&home(2.0)).unwrap();
+        writer.patch(id, &[("home", Some(changed.as_ref()))]).unwrap();
+        engine.commit(writer).unwrap();
+        assert_eq!(engine.is_unchanged(&reads, at), Some(!conflicts), "{fields:?}");
     }
 }
 

@@ -38,7 +38,8 @@ pub trait Columns {
 /// Fields that were selected of a document of table `T`, with its id and the time of its creation.
 ///
 /// The values are reached by their place (`row.0`). On the wire it is one flat object with the names of the fields, as
-/// the document is.
+/// the document is. Its type names the values and not the fields: a function whose callers are typed returns a struct of
+/// its own (`#[derive(Object)]`), made from such rows.
 pub struct Selected<T, V> {
     /// The id.
     pub _id: Id<T>,
