@@ -10,8 +10,14 @@ use tokio::task::JoinHandle;
 /// A proxy; it and its connections end when it is dropped.
 pub struct Proxy {
     port: u16,
-    cuts: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
     task: JoinHandle<()>,
+}
+
+#[derive(Default)]
+struct Counts {
+    cuts: AtomicUsize,
+    passed: AtomicUsize,
 }
 
 impl Proxy {
@@ -20,9 +26,9 @@ impl Proxy {
     pub async fn start(server: u16, budgets: impl Iterator<Item = usize> + Send + 'static) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let cuts = Arc::new(AtomicUsize::new(0));
-        let task = tokio::spawn(accept(listener, server, budgets, cuts.clone()));
-        Proxy { port, cuts, task }
+        let counts = Arc::new(Counts::default());
+        let task = tokio::spawn(accept(listener, server, budgets, counts.clone()));
+        Proxy { port, counts, task }
     }
 
     /// Where it answers.
@@ -32,7 +38,12 @@ impl Proxy {
 
     /// How many connections it has cut.
     pub fn cuts(&self) -> usize {
-        self.cuts.load(Ordering::Relaxed)
+        self.counts.cuts.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes have passed, both ways together.
+    pub fn passed(&self) -> usize {
+        self.counts.passed.load(Ordering::Relaxed)
     }
 }
 
@@ -46,25 +57,25 @@ async fn accept(
     listener: TcpListener,
     server: u16,
     mut budgets: impl Iterator<Item = usize>,
-    cuts: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
 ) {
     // Dropped with this task, and all connections with it.
     let mut connections = tokio::task::JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
-        let (budget, cuts) = (budgets.next().unwrap_or(usize::MAX), cuts.clone());
+        let (budget, counts) = (budgets.next().unwrap_or(usize::MAX), counts.clone());
         connections.spawn(async move {
             // A server that is not there is a connection that ends at once.
             if let Ok(server) = TcpStream::connect(("127.0.0.1", server)).await
-                && pass(client, server, budget).await
+                && pass(client, server, budget, &counts.passed).await
             {
-                cuts.fetch_add(1, Ordering::Relaxed);
+                counts.cuts.fetch_add(1, Ordering::Relaxed);
             }
         });
     }
 }
 
 /// Whether the connection ended because its budget was spent.
-async fn pass(mut client: TcpStream, mut server: TcpStream, mut budget: usize) -> bool {
+async fn pass(mut client: TcpStream, mut server: TcpStream, mut budget: usize, count: &AtomicUsize) -> bool {
     let (mut up, mut down) = ([0; 4096], [0; 4096]);
     while budget > 0 {
         let (bytes, to) = tokio::select! {
@@ -77,6 +88,7 @@ async fn pass(mut client: TcpStream, mut server: TcpStream, mut budget: usize) -
             return false;
         }
         budget -= passed;
+        count.fetch_add(passed, Ordering::Relaxed);
     }
     true
 }

@@ -5,9 +5,10 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use hull::client::{CallError, Client, ConnectionState, Subscription};
+use hull::client::{CallError, Change, Changes, Client, ConnectionState, Subscription};
+use hull::prelude::Doc;
 use hull::value::Value;
-use tests::app::{app, counters, errors, ledger, messages};
+use tests::app::{Message, app, counters, errors, ledger, messages};
 use tests::proxy::Proxy;
 use tests::server::{Server, run};
 
@@ -127,6 +128,89 @@ async fn a_cut_anywhere_in_a_conversation_loses_nothing_and_repeats_nothing() {
     let cuts = join_all((0..60).map(|at| converse(Some(100 + at * 61)))).await;
     let cut = cuts.iter().sum::<usize>();
     assert!(cut >= 40, "{cut} of 60 conversations were cut: {cuts:?}");
+}
+
+/// A list as a user interface keeps it: told of changes alone.
+#[derive(Default)]
+struct Shown(Vec<(String, String)>);
+
+impl Shown {
+    /// Takes in the next changes, which must make of the list what it is now; what they were.
+    async fn follow(&mut self, live: &mut Changes<Vec<Doc<Message>>>) -> Vec<Change> {
+        let update = within(live.next()).await.unwrap().unwrap();
+        let row = |row: Doc<Message>| (row._id.to_string(), row.value.body);
+        let element = |index| row(update.element(index).unwrap().unwrap());
+        for change in &update.changes {
+            match *change {
+                Change::Removed { index } => drop(self.0.remove(index)),
+                Change::Moved { from, to } => {
+                    let moved = self.0.remove(from);
+                    self.0.insert(to, moved);
+                }
+                Change::Inserted { index } => self.0.insert(index, element(index)),
+                Change::Updated { index } => self.0[index] = element(index),
+                Change::Replaced => self.0 = update.value().unwrap().into_iter().map(row).collect(),
+            }
+        }
+        let now: Vec<_> = update.value().unwrap().into_iter().map(row).collect();
+        assert_eq!(self.0, now, "after {:?}", update.changes);
+        update.changes
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_of_a_long_list_costs_what_changed() {
+    let server = Server::start();
+    let writer = connect(&server.url());
+    let say = |body: String| writer.mutation(messages::send { channel: "long".into(), body });
+    let ids = within(join_all((0..500).map(|at| say(format!("{at:0300}"))))).await;
+    let proxy = Proxy::start(server.port(), std::iter::empty()).await;
+    let reader = connect(&proxy.url());
+    let mut live = reader.subscribe(messages::list { channel: "long".into() }).changes();
+    let mut shown = Shown::default();
+    assert_eq!(shown.follow(&mut live).await, [Change::Replaced]);
+    let whole = proxy.passed();
+    assert!(whole > 500 * 300);
+    within(say("the newest".into())).await.unwrap();
+    assert_eq!(shown.follow(&mut live).await, [Change::Inserted { index: 0 }]);
+    let id = *ids[250].as_ref().unwrap();
+    within(writer.mutation(messages::remove { id })).await.unwrap();
+    assert_eq!(shown.follow(&mut live).await, [Change::Removed { index: 250 }]);
+    let costs = proxy.passed() - whole;
+    assert!(costs < whole / 50, "two changes took {costs} bytes, the whole list {whole}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_lead_from_list_to_list_also_over_a_cut_connection() {
+    let server = Server::start();
+    let budgets = numbers(7).map(|number| 45_000 + number % 20_000);
+    let proxy = Proxy::start(server.port(), budgets).await;
+    let (writer, reader) = (connect(&server.url()), connect(&proxy.url()));
+    let mut live = reader.subscribe(messages::list { channel: "m".into() }).changes();
+    let mut shown = Shown::default();
+    let mut ids = Vec::new();
+    for number in numbers(3).take(400) {
+        if ids.len() < 30 || number % 3 > 0 {
+            let body = "x".repeat(number % 200);
+            ids.push(within(writer.mutation(messages::send { channel: "m".into(), body })).await.unwrap());
+        } else {
+            let id = ids.swap_remove(number / 3 % ids.len());
+            within(writer.mutation(messages::remove { id })).await.unwrap();
+        }
+        if number % 5 == 0 && number % 7 > 0 {
+            // Not told of every step: whatever came since the last look comes at once, or is on its way.
+            if let Some(changes) = futures::FutureExt::now_or_never(shown.follow(&mut live)) {
+                drop(changes);
+            }
+        }
+    }
+    while shown.0.len() != ids.len() {
+        shown.follow(&mut live).await;
+    }
+    let stored = within(writer.query(messages::list { channel: "m".into() })).await.unwrap();
+    let stored: Vec<_> = stored.into_iter().map(|row| (row._id.to_string(), row.value.body)).collect();
+    assert_eq!(shown.0, stored);
+    assert!(proxy.cuts() >= 3, "{} cuts", proxy.cuts());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
