@@ -104,6 +104,12 @@ impl Peer {
         }
     }
 
+    /// Waits for the answer to a ping.
+    pub async fn pong(&mut self) {
+        let frame = self.socket.next().await.unwrap().unwrap();
+        assert!(frame.is_pong(), "{frame}");
+    }
+
     /// The next message.
     pub async fn hear(&mut self) -> Value {
         let frame = self.frame().await.expect("the client has left");

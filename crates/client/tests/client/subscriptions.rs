@@ -2,6 +2,8 @@
 
 use futures::FutureExt;
 use hull_client::Change;
+use hull_sync::diff::{ValueHash, make};
+use hull_value::Packed;
 use serde_json::{Value, json};
 
 use super::fake::{failed, pair, updated};
@@ -154,4 +156,52 @@ async fn changes_are_from_what_was_shown_to_the_newest() {
     assert_eq!(live.next().await.unwrap().err().unwrap().to_string(), "odd");
     peer.update(vec![updated(&json!(0), json!(["b"]))]).await;
     assert_eq!(live.next().await.unwrap().unwrap().changes, [Change::Replaced]);
+}
+
+/// The diff of a query's results, with the hash of what comes out.
+fn diff(query: u32, (base, old): (u64, &Value), (result, new): (u64, &Value)) -> Value {
+    let packed = |value: &Value| Packed::from_json(&value.to_string()).unwrap();
+    let made = make(&packed(old), &packed(new)).unwrap();
+    let patch: Value = serde_json::from_str(&made.patch).unwrap();
+    json!({
+        "type": "QueryDiff", "queryId": query, "base": base, "result": result,
+        "hash": ValueHash::of(packed(new).as_ref()).to_string(), "diff": patch, "logLines": [], "journal": null,
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_diff_that_does_not_fit_is_never_shown_and_holds_back_what_follows() {
+    let (mut fake, client) = pair();
+    let mut live = client.subscribe(names {});
+    let mut other = client.subscribe(count { user_id: "u".into() });
+    let (mut peer, _) = fake.greet().await;
+    let lists: Vec<Value> = (0..4).map(|at| json!(vec!["a name that is long enough"; 10 + at])).collect();
+    let full = |at: usize| {
+        let mut update = updated(&json!(0), lists[at].clone());
+        update["result"] = json!(10 + at);
+        update
+    };
+    peer.transition(1, 0, 1, vec![full(0), updated(&json!(1), json!(0.0))]).await;
+    assert_eq!((live.next().await.unwrap().unwrap().len(), other.next().await.unwrap()), (10, Ok(0.0)));
+    peer.update(vec![diff(0, (10, &lists[0]), (11, &lists[1]))]).await;
+    assert_eq!(live.next().await.unwrap().unwrap().len(), 11);
+
+    let mut call = client.mutation(add { by: 1.0 });
+    let request = peer.hear_a("Mutation").await;
+    peer.answer(&request, json!(1.0), peer.version.2 + 1).await;
+    peer.update(vec![diff(0, (99, &lists[1]), (12, &lists[2])), updated(&json!(1), json!(1.0))]).await;
+    assert_eq!(peer.hear_a("QueryResync").await["queryId"], 0);
+    peer.update(vec![updated(&json!(1), json!(2.0))]).await;
+    settle_connection(&mut peer).await;
+    assert_eq!((live.newest().unwrap().unwrap().len(), other.newest()), (11, Some(Ok(0.0))));
+    assert!((&mut call).now_or_never().is_none(), "what it wrote is not shown yet");
+    peer.update(vec![full(3)]).await;
+    assert_eq!(call.await, Ok(1.0));
+    assert_eq!((live.newest().unwrap().unwrap().len(), other.newest()), (13, Some(Ok(2.0))));
+}
+
+/// Has the client hear everything that was said: it answers a ping behind it.
+async fn settle_connection(peer: &mut super::fake::Peer) {
+    peer.ping().await;
+    peer.pong().await;
 }
