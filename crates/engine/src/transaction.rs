@@ -95,9 +95,16 @@ impl Transaction {
         self.snapshot.ts()
     }
 
-    /// Which table number stands for which table, this transaction's own new tables included.
+    /// Which table number stands for which table, this transaction's own new tables included. What is learned from it is
+    /// not in the read set: who makes it a part of an answer calls [`Transaction::depend_on_tables`], or reads the table.
     pub fn table_mapping(&self) -> &dyn TableMapping {
         &*self.catalog
+    }
+
+    /// Makes this transaction depend on which tables there are, and on their numbers.
+    pub fn depend_on_tables(&mut self) {
+        let end = prefix_end(TABLES);
+        self.reads.add_range(Keyspace::CATALOG, FieldMask::ALL, TABLES, end.as_deref());
     }
 
     /// What the transaction has used up.
@@ -266,8 +273,7 @@ impl Transaction {
                 Some(table)
             }
             None => {
-                let end = prefix_end(TABLES);
-                self.reads.add_range(Keyspace::CATALOG, FieldMask::ALL, TABLES, end.as_deref());
+                self.depend_on_tables();
                 None
             }
         }

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use hull_engine::Transaction;
 use hull_model::{Function, FunctionKind};
 use hull_value::{Decode, Encode, Packed, Value};
 use rand::distr::{Distribution, StandardUniform};
@@ -137,7 +138,12 @@ impl QueryCtx {
     }
 
     async fn check(&self, function: &Registered, args: &Packed) -> Result<()> {
-        self.run().call(self.db.frame, |tx| function.check_args(args, tx.table_mapping())).await
+        let check = |tx: &mut Transaction| {
+            let checked = function.check_args(args, tx.table_mapping());
+            // An id may be of a table that is still to come.
+            checked.inspect_err(|_| tx.depend_on_tables())
+        };
+        self.run().call(self.db.frame, check).await
     }
 
     async fn result(&self, function: &Registered, output: Encoded) -> Result<Packed> {

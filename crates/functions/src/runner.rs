@@ -165,10 +165,10 @@ impl Runner {
         at: ReadAt,
         on_stuck: Option<OnStuck>,
     ) -> std::result::Result<QueryOutcome, RunError> {
-        let transaction = self.inner.engine.begin_read(at)?;
+        let mut transaction = self.inner.engine.begin_read(at)?;
         let ts = transaction.snapshot();
         let (result, finished) =
-            match self.find(query.path, FunctionKind::Query, query.identity, query.args, &transaction) {
+            match self.find(query.path, FunctionKind::Query, query.identity, query.args, &mut transaction) {
                 Ok(function) => {
                     let run = self.run(transaction, query.identity);
                     let result = self.call(function, &run, query.args, on_stuck).await;
@@ -220,7 +220,7 @@ impl Runner {
                 FunctionKind::Mutation,
                 mutation.identity,
                 mutation.args,
-                &transaction,
+                &mut transaction,
             );
             let function = match function {
                 Ok(function) => function,
@@ -286,10 +286,12 @@ impl Runner {
         kind: FunctionKind,
         identity: &Identity,
         args: &Packed,
-        transaction: &Transaction,
+        transaction: &mut Transaction,
     ) -> Result<&Arc<Function>> {
         let function = self.inner.registry.resolve(path, kind, identity.is_admin())?;
-        function.check_args(args, transaction.table_mapping())?;
+        let checked = function.check_args(args, transaction.table_mapping());
+        // An id may be of a table that is still to come.
+        checked.inspect_err(|_| transaction.depend_on_tables())?;
         Ok(function)
     }
 

@@ -82,6 +82,23 @@ async fn posts(ctx: &QueryCtx, table: String) -> Result<f64> {
     Ok(ctx.db.table(&table).query().collect().await?.len() as f64)
 }
 
+/// Documents of this table are inserted by its name.
+#[derive(Table)]
+#[table("later")]
+struct Later {
+    text: String,
+}
+
+#[query]
+async fn later(_ctx: &QueryCtx, id: Id<Later>) -> Result<Id<Later>> {
+    Ok(id)
+}
+
+#[query]
+async fn is_later(ctx: &QueryCtx, text: String) -> Result<bool> {
+    Ok(ctx.db.table("later").normalize_id(&text).await?.is_some())
+}
+
 #[query]
 async fn who(ctx: &QueryCtx) -> Result<Option<String>> {
     Ok(ctx.auth().map(|user| user.subject.clone()))
@@ -138,7 +155,7 @@ async fn gated(ctx: &QueryCtx, gate: u32) -> Result<Vec<f64>> {
 fn app() -> TestApp {
     let notes = Module::new("notes").with(functions![
         create, rewrite, give, remove, post, get, ranks, top, between, posts, who, who_if, now, fails, slow,
-        gated
+        gated, later, is_later
     ]);
     TestApp::new(App::new().schema(Schema::new().of::<Note>()).module(notes)).unwrap()
 }
@@ -283,6 +300,22 @@ async fn a_failure_is_a_result_like_others() {
     app.take_reruns();
     app.mutation(create { owner: "ada".into(), rank: 7.0 }).await.unwrap();
     assert_eq!((session.changed().await, app.take_reruns()), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn what_is_no_id_becomes_one_with_its_table() {
+    let app = app();
+    let mut id = seed(&app).await[0].document_id();
+    id.table.0 += 1;
+    let mut session = app.session();
+    session.subscribe(later { id: id.into() }).unwrap();
+    session.subscribe(is_later { text: id.to_string() }).unwrap();
+    assert_eq!(session.changed().await, [0, 1]);
+    assert!(session.value::<Value>(0).is_err());
+    assert_eq!(session.value(1), Ok(false));
+    app.mutation(post { table: "later".into(), text: "x".into() }).await.unwrap();
+    assert_eq!(session.changed().await, [0, 1]);
+    assert_eq!((session.value(0), session.value(1)), (Ok(id.to_string()), Ok(true)));
 }
 
 #[tokio::test]

@@ -71,9 +71,13 @@ impl DatabaseReader {
 }
 
 /// An id must be of the table that it is used with. One whose table is gone is of none.
-pub(super) fn check_table(tx: &Transaction, id: DocumentId, table: &str) -> Result<()> {
+pub(super) fn check_table(tx: &mut Transaction, id: DocumentId, table: &str) -> Result<()> {
     match tx.table_mapping().table_of(id.table) {
-        Some(found) if found != table => Err(wrong_table(table, found)),
+        Some(found) if found != table => {
+            let error = wrong_table(table, found);
+            tx.depend_on_tables();
+            Err(error)
+        }
         _ => Ok(()),
     }
 }

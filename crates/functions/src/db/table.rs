@@ -53,7 +53,10 @@ impl<'a> TableReader<'a> {
     pub async fn normalize_id(&self, text: &str) -> Result<Option<DocumentId>> {
         let Ok(id) = text.parse::<DocumentId>() else { return Ok(None) };
         self.reader
-            .call(|tx| Ok((tx.table_mapping().table_of(id.table) == Some(self.name)).then_some(id)))
+            .call(|tx| {
+                tx.depend_on_tables();
+                Ok((tx.table_mapping().table_of(id.table) == Some(self.name)).then_some(id))
+            })
             .await
     }
 
