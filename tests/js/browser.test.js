@@ -110,6 +110,8 @@ for (const [name, options] of Object.entries(bundles)) test(name, { timeout: 120
     assert.match(id, /^[0-9a-z]{31,37}$/);
     await two.locator("#list li", { hasText: title }).waitFor();
     await one.locator("#list li", { hasText: title }).waitFor();
+    const diffs = two.received.some((message) => message.includes('"QueryDiff"'));
+    assert.equal(diffs, options.includes("hullWebSocket"), "diffs come where they were asked for");
     assert.deepEqual([...one.problems, ...two.problems], []);
   } finally {
     pages.close();

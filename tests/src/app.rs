@@ -133,6 +133,11 @@ pub mod messages {
             .await
     }
 
+    #[mutation]
+    async fn edit(ctx: &MutationCtx, id: Id<Message>, body: String) -> Result<()> {
+        ctx.db.patch(id, Patch::new().set(Message::body, body)).await
+    }
+
     /// Takes back what was said.
     #[mutation]
     pub async fn remove(ctx: &MutationCtx, id: Id<Message>) -> Result<()> {
@@ -140,7 +145,7 @@ pub mod messages {
     }
 
     pub(super) fn module() -> Module {
-        Module::new("messages").with(functions![send, list, remove])
+        Module::new("messages").with(functions![send, list, edit, remove])
     }
 }
 
@@ -158,6 +163,24 @@ mod values {
         Ok(())
     }
 
+    async fn find(ctx: &QueryCtx, key: String) -> Result<Option<Doc<Stored>>> {
+        ctx.db.query::<Stored>().with_index(Stored::by_key, |q| q.eq(Stored::key, key)).unique().await
+    }
+
+    /// Gives a key another value.
+    #[mutation]
+    async fn put(ctx: &MutationCtx, key: String, value: Value) -> Result<()> {
+        match find(ctx, key.clone()).await? {
+            Some(stored) => ctx.db.patch(stored._id, Patch::new().set(Stored::value, value)).await,
+            None => ctx.db.insert(Stored { key, value }).await.map(|_| ()),
+        }
+    }
+
+    #[query]
+    async fn get(ctx: &QueryCtx, key: String) -> Result<Value> {
+        Ok(find(ctx, key).await?.map_or(Value::Null, |stored| stored.value.value))
+    }
+
     /// What is stored, in the order of the index on the values.
     #[query]
     async fn sorted(ctx: &QueryCtx) -> Result<Vec<Doc<Stored>>> {
@@ -165,7 +188,7 @@ mod values {
     }
 
     pub(super) fn module() -> Module {
-        Module::new("values").with(functions![echo, store, sorted])
+        Module::new("values").with(functions![echo, store, put, get, sorted])
     }
 }
 

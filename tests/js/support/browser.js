@@ -16,7 +16,7 @@ export function launchBrowser() {
   });
 }
 
-/** A page whose errors are collected in `page.problems`. */
+/** A page whose errors are collected in `page.problems`, and websocket messages in `page.received`. */
 export async function openPage(browser, url) {
   const page = await (await browser.newContext()).newPage();
   page.problems = [];
@@ -24,6 +24,8 @@ export async function openPage(browser, url) {
   page.on("console", (message) => message.type() === "error" && page.problems.push(message.text()));
   page.requested = [];
   page.on("request", (request) => page.requested.push(request.url()));
+  page.received = [];
+  page.on("websocket", (socket) => socket.on("framereceived", ({ payload }) => page.received.push(`${payload}`)));
   await page.goto(url);
   return page;
 }

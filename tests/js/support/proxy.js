@@ -9,6 +9,8 @@ export class CuttingProxy {
     proxy.cutAfter = cutAfter;
     proxy.passed = 0;
     proxy.cuts = 0;
+    /** How many bytes the server sent. */
+    proxy.bytes = 0;
     proxy.sockets = new Set();
     proxy.port = await freePort();
     proxy.listener = net.createServer((client) => proxy.#connect(client, serverPort));
@@ -30,6 +32,7 @@ export class CuttingProxy {
         for (const [piece, whole] of messages.split(bytes)) {
           if (to.destroyed) return;
           to.write(piece);
+          if (from === server) this.bytes += piece.length;
           if (whole && ++this.passed === this.cutAfter) return this.cut();
         }
       });
