@@ -51,6 +51,8 @@ async function open(place, { site = sites.direct, ...options } = {}) {
   page.problems = [];
   page.on("pageerror", (error) => page.problems.push(`${error}`));
   page.on("console", (message) => message.type() === "error" && page.problems.push(message.text()));
+  page.diffs = 0;
+  page.on("websocket", (socket) => socket.on("framereceived", ({ payload }) => (page.diffs += payload.includes('"QueryDiff"'))));
   await page.goto(`${site.url}#/${place}?user=${user}`);
   await page.locator(`main h1`).waitFor();
   return page;
@@ -264,6 +266,7 @@ test("out of reach, the page says so and goes on; what was written arrives once"
   await eventually(async () => (await one.locator(".entry[data-unconfirmed=true]").count()) === 0, "the answers");
   assert.deepEqual(await Promise.all(texts.map(written)), [1, 1, 1]);
   for (const page of [one, two]) assert.equal(await entries(page, "Written out of reach").count(), 3);
+  assert.ok(two.diffs > 0, "the list came as what changed in it");
 
   // The request passes, its answer does not: the client asks again, and the server does it once.
   const cuts = proxy.cuts;
@@ -297,6 +300,8 @@ test("the keyboard alone ticks an item and adds an entry", { timeout: 120_000 },
 
   await tabTo(page, "link Journal", "Shift+Tab");
   await page.keyboard.press("Enter");
+  await page.getByRole("heading", { level: 1, name: "Journal" }).waitFor();
+  assert.equal(await activeControl(page), "main ");
   await tabTo(page, /^textbox What happened/);
   await page.keyboard.type("Without a mouse");
   await tabTo(page, /^radio /);

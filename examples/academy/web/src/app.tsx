@@ -1,6 +1,6 @@
 // The frame of every page: the way around, who is using it, and whether the server is in reach.
 import { useQuery } from "convex/react";
-import { useEffect, useRef } from "react";
+import { useLayoutEffect, useRef } from "react";
 import { api } from "../convex/_generated/api";
 import type { Doc, Id } from "../convex/_generated/dataModel";
 import { Connection } from "./connection";
@@ -90,7 +90,7 @@ function NoPeople() {
 function useFocusAfterMoving(address: string) {
   const main = useRef<HTMLElement>(null);
   const before = useRef(address);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (before.current === address) return;
     before.current = address;
     main.current?.focus({ preventScroll: true });

@@ -1,5 +1,5 @@
 // An entry of the list, or the form that changes it.
-import { useEffect, useRef } from "react";
+import { useLayoutEffect, useRef } from "react";
 import type { Doc } from "../../convex/_generated/dataModel";
 import type { Draft } from "./draft";
 import { DraftForm } from "./form";
@@ -77,7 +77,7 @@ function changedMeanwhile({ before }: Edit, { content }: Doc<"journalEntries">):
 function useFocusAfterEditing(editing: boolean) {
   const button = useRef<HTMLButtonElement>(null);
   const before = useRef(editing);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (before.current && !editing) button.current?.focus();
     before.current = editing;
   }, [editing]);
