@@ -32,6 +32,16 @@ struct Item {
     body: String,
 }
 
+/// A row of a long list that everybody sees.
+#[derive(Table)]
+#[table("posts")]
+#[index(by_position(position))]
+struct Post {
+    position: f64,
+    stamp: String,
+    body: String,
+}
+
 /// What is imported and exported.
 #[derive(Table)]
 #[table("records")]
@@ -196,9 +206,85 @@ mod items {
     }
 }
 
+mod board {
+    use super::*;
+
+    /// Begins anew with so many rows, each with a body of so many characters.
+    #[mutation]
+    async fn seed(ctx: &MutationCtx, rows: f64, length: f64, stamp: String) -> Result<()> {
+        for post in ctx.db.query::<Post>().collect().await? {
+            ctx.db.delete(post._id).await?;
+        }
+        for row in 0..rows as u32 {
+            let body = text(&format!("{stamp} {row}"), length as usize);
+            ctx.db.insert(Post { position: f64::from(row), stamp: stamp.clone(), body }).await?;
+        }
+        Ok(())
+    }
+
+    /// All rows, the newest first.
+    #[query]
+    async fn list(ctx: &QueryCtx) -> Result<Vec<Doc<Post>>> {
+        all(ctx).await
+    }
+
+    /// Writes the row in the middle anew.
+    #[mutation]
+    async fn change_one(ctx: &MutationCtx, stamp: String) -> Result<()> {
+        let posts = all(ctx).await?;
+        match posts.get(posts.len() / 2) {
+            Some(post) => rewrite(ctx, post, &stamp).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Puts a row on top, and takes the last away.
+    #[mutation]
+    async fn insert_top(ctx: &MutationCtx, stamp: String) -> Result<()> {
+        let posts = all(ctx).await?;
+        let (Some(first), Some(last)) = (posts.first(), posts.last()) else { return Ok(()) };
+        let body = text(&stamp, first.body.len());
+        ctx.db.insert(Post { position: first.position + 1.0, stamp, body }).await?;
+        ctx.db.delete(last._id).await
+    }
+
+    /// Writes every row anew.
+    #[mutation]
+    async fn change_all(ctx: &MutationCtx, stamp: String) -> Result<()> {
+        for post in all(ctx).await? {
+            rewrite(ctx, &post, &stamp).await?;
+        }
+        Ok(())
+    }
+
+    async fn all(ctx: &QueryCtx) -> Result<Vec<Doc<Post>>> {
+        ctx.db.query::<Post>().with_index(Post::by_position, |q| q).order(Order::Desc).collect().await
+    }
+
+    async fn rewrite(ctx: &MutationCtx, post: &Doc<Post>, stamp: &str) -> Result<()> {
+        let body = text(&format!("{stamp} {}", post.position), post.body.len());
+        ctx.db.patch(post._id, Patch::new().set(Post::stamp, stamp).set(Post::body, &body)).await
+    }
+
+    /// Text of this length that has nothing in common with that of another seed.
+    fn text(seed: &str, length: usize) -> String {
+        let mut state =
+            seed.bytes().fold(7u32, |state, byte| state.wrapping_mul(31).wrapping_add(byte.into()));
+        let mut letter = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            char::from(b'a' + (state >> 24) as u8 % 26)
+        };
+        (0..length).map(|_| letter()).collect()
+    }
+
+    pub(super) fn module() -> Module {
+        Module::new("board").with(functions![seed, list, change_one, insert_top, change_all])
+    }
+}
+
 /// All tables and functions.
 pub fn app() -> App {
-    let schema = Schema::new().of::<Account>().of::<Message>().of::<Item>().of::<Record>();
+    let schema = Schema::new().of::<Account>().of::<Message>().of::<Item>().of::<Post>().of::<Record>();
     App::new()
         .schema(schema)
         .module(accounts::module())
@@ -206,4 +292,5 @@ pub fn app() -> App {
         .module(transfers::module())
         .module(messages::module())
         .module(items::module())
+        .module(board::module())
 }

@@ -7,7 +7,7 @@ use crate::transfer::Caller;
 use crate::{Common, Failure};
 use clap::Args;
 use memchr::memmem::find;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ pub(crate) struct Fanout {
     bytes: usize,
 }
 
-/// The insert that subscribers wait for.
+/// The change that subscribers wait for.
 struct Current {
     marker: RefCell<String>,
     started: Cell<Instant>,
@@ -37,37 +37,72 @@ struct Current {
     all: Notify,
 }
 
+/// The change that everybody has when they have the first result.
+pub(crate) const FIRST: &str = "change-0000000000";
+
 impl Fanout {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let path = self.common.path_or("/room");
+        let publisher = if self.common.relay {
+            Publisher::Relay(Connection::open(self.common.address(), &path).await?, self.bytes)
+        } else {
+            let length = self.body;
+            let request = move |marker: &str| {
+                let padding = "x".repeat(length.saturating_sub(marker.len() + 1));
+                ("messages:send", format!(r#"{{"channel":"bench","body":"{marker} {padding}"}}"#))
+            };
+            let mut publisher =
+                Publisher::Server(Caller::open(&self.common, &path).await?, Box::new(request));
+            for _ in 0..50 {
+                publisher.publish(FIRST).await?;
+            }
+            publisher
+        };
+        let audience = Audience {
+            subscribers: self.subscribers,
+            path,
+            query: messages::subscribe("messages:latest", r#"{"channel":"bench"}"#),
+        };
+        let settings = json!({ "subscribers": self.subscribers });
+        audience.measure(&self.common, publisher, "fanout", settings).await
+    }
+}
+
+/// Who is told.
+pub(crate) struct Audience {
+    pub(crate) subscribers: usize,
+    pub(crate) path: String,
+    /// The message that subscribes.
+    pub(crate) query: String,
+}
+
+impl Audience {
+    /// Publishes one change after the other, each when everybody has the last.
+    pub(crate) async fn measure(
+        self,
+        common: &Common,
+        mut publisher: Publisher,
+        scenario: &str,
+        settings: Value,
+    ) -> Result<(), Failure> {
         let meter = Rc::new(Meter::default());
         let current = Rc::new(Current {
-            marker: RefCell::new("insert-0000000000".to_owned()),
+            marker: RefCell::new(FIRST.to_owned()),
             started: Cell::new(Instant::now()),
             reached: Cell::new(0),
             wanted: self.subscribers,
             all: Notify::new(),
         });
-        let mut publisher = if self.common.relay {
-            Publisher::Relay(Connection::open(self.common.address(), &path).await?, self.bytes)
-        } else {
-            Publisher::Server(Caller::open(&self.common, &path).await?, self.body)
-        };
-        if !self.common.relay {
-            for _ in 0..50 {
-                publisher.insert("insert-0000000000").await?;
-            }
-        }
         for number in 0..self.subscribers {
-            let mut connection = Connection::open(self.common.address(), &path).await?;
-            if self.common.relay {
+            let mut connection = Connection::open(common.address(), &self.path).await?;
+            if common.relay {
                 connection.queue(format!("J{number} ").as_bytes());
             } else {
                 connection.queue(messages::connect(number).as_bytes());
-                connection.queue(messages::subscribe("messages:latest", r#"{"channel":"bench"}"#).as_bytes());
+                connection.queue(self.query.as_bytes());
             }
             connection.flush().await?;
-            let (meter, current, relay) = (meter.clone(), current.clone(), self.common.relay);
+            let (meter, current, relay) = (meter.clone(), current.clone(), common.relay);
             tokio::task::spawn_local(async move {
                 if let Err(error) = subscriber(connection, relay, &meter, &current).await {
                     meter.give_up(error);
@@ -82,12 +117,12 @@ impl Fanout {
                     if publishing.stopping() {
                         break;
                     }
-                    let marker = format!("insert-{number:010}");
+                    let marker = format!("change-{number:010}");
                     shared.marker.replace(marker.clone());
                     shared.reached.set(0);
                     let start = Instant::now();
                     shared.started.set(start);
-                    publisher.insert(&marker).await?;
+                    publisher.publish(&marker).await?;
                     shared.everyone().await?;
                     publishing.operation(start.elapsed());
                 }
@@ -97,25 +132,27 @@ impl Fanout {
                 publishing.give_up(error);
             }
         });
-        let settings = json!({ "subscribers": self.subscribers });
-        let figures = window(&self.common, &meter, "fanout", settings).await?;
+        let figures = window(common, &meter, scenario, settings).await?;
         publisher.await?;
-        figures.finish(&self.common)
+        figures.finish(common)
     }
 }
 
-enum Publisher {
-    Server(Caller, usize),
+/// Makes a mutation's path and arguments of a change's marker.
+pub(crate) type Request = Box<dyn Fn(&str) -> (&'static str, String)>;
+
+pub(crate) enum Publisher {
+    Server(Caller, Request),
+    /// Broadcasts so many bytes.
     Relay(Connection, usize),
 }
 
 impl Publisher {
-    async fn insert(&mut self, marker: &str) -> Result<(), Failure> {
+    async fn publish(&mut self, marker: &str) -> Result<(), Failure> {
         match self {
-            Self::Server(caller, length) => {
-                let padding = "x".repeat(length.saturating_sub(marker.len() + 1));
-                let args = format_args!(r#"{{"channel":"bench","body":"{marker} {padding}"}}"#);
-                caller.call("messages:send", args).await?;
+            Self::Server(caller, request) => {
+                let (path, args) = request(marker);
+                caller.call(path, format_args!("{args}")).await?;
             }
             Self::Relay(connection, bytes) => {
                 let padding = "x".repeat(bytes.saturating_sub(marker.len() + 3));
@@ -129,7 +166,7 @@ impl Publisher {
 }
 
 impl Current {
-    /// Waits until every subscriber has seen the current insert.
+    /// Waits until every subscriber has seen the current change.
     async fn everyone(&self) -> Result<(), Failure> {
         while self.reached.get() < self.wanted {
             let waited = tokio::time::timeout(Duration::from_secs(30), self.all.notified()).await;

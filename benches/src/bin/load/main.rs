@@ -5,6 +5,7 @@
 //! read no further than their type, request id and success.
 
 mod connection;
+mod diffs;
 mod distinct;
 mod fanout;
 mod measure;
@@ -36,6 +37,8 @@ enum Scenario {
     Fanout(fanout::Fanout),
     /// Many subscribers, each on rows of its own; a write touches one of them.
     Distinct(distinct::Distinct),
+    /// A list of 500 rows of which one, the first or all change, told by diffs or in full.
+    Diffs(diffs::Diffs),
 }
 
 /// What every scenario needs to know.
@@ -100,6 +103,7 @@ fn main() -> Result<(), Failure> {
             Scenario::Transfer(scenario) => scenario.run().await,
             Scenario::Fanout(scenario) => scenario.run().await,
             Scenario::Distinct(scenario) => scenario.run().await,
+            Scenario::Diffs(scenario) => scenario.run().await,
         }
     })
 }

@@ -186,7 +186,6 @@ impl Figures {
         if self.deliveries > 0 {
             row("deliveries", self.deliveries.to_string());
             row("deliveries/s", format!("{:.0}", self.deliveries_per_second));
-            row("bytes/delivery", format!("{:.0}", self.bytes_per_delivery));
             quantiles("delivery", &self.delivery_ms);
         }
         row("refused", self.failures.to_string());
@@ -195,6 +194,9 @@ impl Figures {
         }
         if let Some(cpu) = self.server_us_per_delivery {
             row("server CPU us/delivery", format!("{cpu:.2}"));
+        }
+        if self.deliveries > 0 {
+            row("bytes/delivery", format!("{:.0}", self.bytes_per_delivery));
         }
         for (name, cpu) in &self.server_threads_us_per_operation {
             row(&format!("  of it {name}"), format!("{cpu:.2}"));

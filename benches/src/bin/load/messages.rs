@@ -27,7 +27,7 @@ pub(crate) fn classify(text: &[u8]) -> Answer {
     if !transition && any(br#""type":"MutationResponse""#) {
         return if any(br#""success":true"#) { Answer::Committed } else { Answer::Failed };
     }
-    if any(br#""type":"QueryUpdated""#) {
+    if any(br#""type":"QueryUpdated""#) || any(br#""type":"QueryDiff""#) {
         return Answer::Updated;
     }
     if any(br#""type":"QueryFailed""#) {
@@ -87,7 +87,8 @@ mod tests {
 
     #[test]
     fn answers_are_told_apart_wherever_their_type_stands() {
-        let cases: [(&str, Answer); 6] = [
+        let cases: [(&str, Answer); 7] = [
+            (r#"{"type":"Transition","modifications":[{"type":"QueryDiff","queryId":0}]}"#, Answer::Updated),
             (r#"{"type":"MutationResponse","requestId":3,"success":true,"result":null}"#, Answer::Committed),
             (
                 r#"{"logLines":[],"requestId":3,"success":false,"result":"no","type":"MutationResponse"}"#,

@@ -314,7 +314,8 @@ impl<'a> Maker<'a> {
     }
 
     /// Whether a look at some rows foretells that a list is told best in full, before rows are compared: where the
-    /// same rows stand at the same places, and all of those that are looked at have changed.
+    /// same rows stand at the same places, all of those that are looked at have changed, and telling how takes more than
+    /// half of the full value. A smaller part would still save bytes, but cost more than writing and sending them.
     fn is_hopeless(&mut self, old: &[ValueRef<'a>], new: &[ValueRef<'a>]) -> bool {
         if old.len() != new.len() || new.len() < 4 * SAMPLE {
             return false;
@@ -329,7 +330,8 @@ impl<'a> Maker<'a> {
             }
             sample.push((Some(*before), *after));
         }
-        !self.pays(self.whole.packed_len(), sample)
+        let whole = self.whole.packed_len();
+        self.foretold(whole, sample) > whole / 2
     }
 
     /// Whether it is worth the work to write patches for all rows of a list that changed.
@@ -344,20 +346,21 @@ impl<'a> Maker<'a> {
             })
             .collect();
         let bytes: usize = changed.iter().map(|(_, row)| row.packed_len()).sum();
-        if changed.len() < 2 * SAMPLE || bytes < self.whole.packed_len() / 2 {
+        let whole = self.whole.packed_len();
+        if changed.len() < 2 * SAMPLE || bytes < whole / 2 {
             return true;
         }
         let every = changed.len() / SAMPLE;
-        self.pays(bytes, changed.into_iter().step_by(every))
+        self.foretold(bytes, changed.into_iter().step_by(every)) <= whole / 4 * 3
     }
 
-    /// Whether telling what changed in so many bytes of rows takes at most three quarters of the full value, when all do as
-    /// these rows do; each comes with the row it was.
-    fn pays(
+    /// How many bytes it takes to tell what changed in so many bytes of rows, when all do as these rows do; each comes
+    /// with the row it was.
+    fn foretold(
         &mut self,
         bytes: usize,
         sample: impl IntoIterator<Item = (Option<ValueRef<'a>>, ValueRef<'a>)>,
-    ) -> bool {
+    ) -> usize {
         let (start, in_vain) = (self.out.len(), self.in_vain);
         let (mut told, mut sampled) = (0, 0);
         for (before, row) in sample {
@@ -370,7 +373,7 @@ impl<'a> Maker<'a> {
             self.out.truncate(start);
         }
         self.in_vain = in_vain;
-        !self.given_up && bytes.saturating_mul(told) / sampled.max(1) <= self.whole.packed_len() / 4 * 3
+        if self.given_up { usize::MAX } else { bytes.saturating_mul(told) / sampled.max(1) }
     }
 }
 
