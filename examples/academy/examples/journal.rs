@@ -3,7 +3,7 @@
 //! ```text
 //! cargo run --release                                     # the server
 //! cargo run --release -p academy --example journal        # in another terminal, or in two
-//! cargo run --release -p academy --example journal ada0   # somebody else's journal
+//! cargo run --release -p academy --example journal NAME   # the journal of the user with this name
 //! ```
 
 use std::io::Write;
