@@ -66,6 +66,7 @@ async function cutEverywhere(name, options) {
   const boundaries = whole.passed;
   await whole.stop();
   assert.ok(boundaries > 10, `${boundaries} messages`);
+  assert.equal(whole.diffs > 0, name === "with diffs", `${whole.diffs} diffs`);
 
   const round = async (cutAfter) => {
     const proxy = await CuttingProxy.start(server.port, cutAfter);

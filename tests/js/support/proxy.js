@@ -9,8 +9,9 @@ export class CuttingProxy {
     proxy.cutAfter = cutAfter;
     proxy.passed = 0;
     proxy.cuts = 0;
-    /** How many bytes the server sent. */
+    /** How many bytes the server sent, and how many messages with diffs. */
     proxy.bytes = 0;
+    proxy.diffs = 0;
     proxy.sockets = new Set();
     proxy.port = await freePort();
     proxy.listener = net.createServer((client) => proxy.#connect(client, serverPort));
@@ -32,13 +33,18 @@ export class CuttingProxy {
         for (const [piece, whole] of messages.split(bytes)) {
           if (to.destroyed) return;
           to.write(piece);
-          if (from === server) this.bytes += piece.length;
+          if (from === server) this.#sent(piece);
           if (whole && ++this.passed === this.cutAfter) return this.cut();
         }
       });
       from.on("close", () => (this.sockets.delete(from), to.destroy()));
       from.on("error", () => to.destroy());
     }
+  }
+
+  #sent(piece) {
+    this.bytes += piece.length;
+    if (piece.includes('"QueryDiff"')) this.diffs++;
   }
 
   /** Drops every connection, without a goodbye. What was written before is delivered. */
