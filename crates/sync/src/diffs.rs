@@ -33,8 +33,10 @@ impl Diffs {
             return (diff.clone(), false);
         }
         let diff = make(old, new).map(|made| {
-            let hashes = self.hashes.get_or_init(|| {
-                old_diffs.hashes.get_or_init(|| RowHashes::of(old)).carry(new, &made.origins)
+            let hashes = self.hashes.get().unwrap_or_else(|| {
+                // One after the other, never inside of each other: somebody may be on the way from new to old.
+                let before = old_diffs.hashes.get_or_init(|| RowHashes::of(old));
+                self.hashes.get_or_init(|| before.carry(new, &made.origins))
             });
             Arc::from(format!(r#","result":{number},"hash":"{}","diff":{}"#, hashes.whole(), made.patch))
         });
@@ -43,5 +45,32 @@ impl Diffs {
         }
         from.push((old_number, diff.clone()));
         (diff, true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    /// As when one client becomes somebody else and another the first one, and both look at what is their own.
+    #[test]
+    fn two_results_are_compared_in_both_directions_at_once() {
+        let rows =
+            |last| Packed::from_json(&format!("[{}{last}]", r#""a row of the list","#.repeat(8))).unwrap();
+        let (a, b) = (rows(1), rows(2));
+        for _ in 0..3_000 {
+            let (of_a, of_b, both) = (Diffs::default(), Diffs::default(), Barrier::new(2));
+            let (there, back) = std::thread::scope(|scope| {
+                let there = scope.spawn(|| {
+                    both.wait();
+                    of_b.between((1, &a, &of_a), (2, &b)).0
+                });
+                both.wait();
+                (of_a.between((2, &b, &of_b), (1, &a)).0, there.join().unwrap())
+            });
+            assert!(there.is_some() && back.is_some());
+        }
     }
 }
