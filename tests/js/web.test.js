@@ -345,7 +345,7 @@ const places = () => ({
   courses: ["courses", ".card progress"],
   course: [`courses/${course._id}`, ".item .body a"],
   journal: ["journal", ".entry .tags"],
-  nothing: ["courses/nothing", "[role=alert]"],
+  nothing: ["courses/nothing-100%", "[role=alert]"],
 });
 
 async function visit(page, [place, complete]) {

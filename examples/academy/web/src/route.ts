@@ -20,8 +20,17 @@ export function parse(hash: string): Route {
 
 function placeOf(page: string | undefined, id: string | undefined): Place {
   if (page === "journal") return { page };
-  if (page === "courses" && id) return { page: "course", course: decodeURIComponent(id) as Id<"courses"> };
+  if (page === "courses" && id) return { page: "course", course: decoded(id) as Id<"courses"> };
   return { page: "courses" };
+}
+
+/** Somebody may have typed the address. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 /** The address of a place, for `href`. */

@@ -73,8 +73,8 @@ function Quiz({ questions }: { questions: Question[] }) {
         <div key={n}>
           <p>{question}</p>
           <ul>
-            {choices.map((choice) => (
-              <li key={choice}>{choice}</li>
+            {choices.map((choice, n) => (
+              <li key={n}>{choice}</li>
             ))}
           </ul>
         </div>

@@ -58,8 +58,8 @@ export function Entry({ entry, unconfirmed, arrived, edit, onEdit, onBegin, onSa
           <p className="text">{entry.content}</p>
           {entry.tags && entry.tags.length > 0 && (
             <ul className="tags" aria-label="Tags">
-              {entry.tags.map((tag) => (
-                <li key={tag}>{tag}</li>
+              {entry.tags.map((tag, n) => (
+                <li key={n}>{tag}</li>
               ))}
             </ul>
           )}
