@@ -32,12 +32,15 @@ struct Stored {
     value: Value,
 }
 
+/// A row of a client.
 #[derive(Table)]
 #[table("ledger")]
 #[index(by_client(client, seq))]
-struct Entry {
-    client: String,
-    seq: f64,
+pub struct Entry {
+    /// Whose.
+    pub client: String,
+    /// Its number.
+    pub seq: f64,
 }
 
 /// All of it.
@@ -229,8 +232,49 @@ pub mod ledger {
         Ok(State { count, rows: rows.len() as f64, in_order })
     }
 
+    /// Rows of a client in pages, by their numbers.
+    #[query]
+    pub async fn page(
+        ctx: &QueryCtx,
+        client: String,
+        pagination_opts: PaginationOptions,
+    ) -> Result<PaginationResult<Doc<Entry>>> {
+        let rows = ctx.db.query::<Entry>().with_index(Entry::by_client, |q| q.eq(Entry::client, client));
+        rows.paginate(pagination_opts).await
+    }
+
+    /// All rows of a client, by their numbers.
+    #[query]
+    pub async fn all(ctx: &QueryCtx, client: String) -> Result<Vec<Doc<Entry>>> {
+        ctx.db.query::<Entry>().with_index(Entry::by_client, |q| q.eq(Entry::client, client)).collect().await
+    }
+
+    /// Writes rows of a client with these numbers.
+    #[mutation]
+    pub async fn insert(ctx: &MutationCtx, client: String, seqs: Vec<f64>) -> Result<()> {
+        for seq in seqs {
+            ctx.db.insert(Entry { client: client.clone(), seq }).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives a row another number.
+    #[mutation]
+    pub async fn renumber(ctx: &MutationCtx, id: Id<Entry>, seq: f64) -> Result<()> {
+        ctx.db.patch(id, Patch::new().set(Entry::seq, seq)).await
+    }
+
+    /// Removes rows.
+    #[mutation]
+    pub async fn remove(ctx: &MutationCtx, ids: Vec<Id<Entry>>) -> Result<()> {
+        for id in ids {
+            ctx.db.delete(id).await?;
+        }
+        Ok(())
+    }
+
     pub(super) fn module() -> Module {
-        Module::new("ledger").with(functions![append, state])
+        Module::new("ledger").with(functions![append, state, page, all, insert, renumber, remove])
     }
 }
 

@@ -46,6 +46,11 @@ impl Document {
         Ok(Self::new(self.id, self.creation_time, value.map_err(|e| TxError::Damaged(e.to_string()))?))
     }
 
+    /// The size in bytes by Convex's formula, as limits count it.
+    pub fn size(&self) -> u32 {
+        self.size
+    }
+
     /// A document of these parts, which must be those inside `value`.
     pub(crate) fn new(id: DocumentId, creation_time: f64, value: Packed) -> Self {
         let size = u32::try_from(value.size()).unwrap_or(u32::MAX);

@@ -329,6 +329,32 @@ impl Scan {
         self
     }
 
+    /// The same scan of nothing but what lies behind the key `after`, in its order, up to and including the key `until`;
+    /// to be said before it is begun. They are keys as [`Scan::last_key`] gives them.
+    #[must_use]
+    pub fn between(mut self, after: Option<&[u8]>, until: Option<&[u8]>) -> Self {
+        let (from, to) = match self.reverse {
+            false => (after.map(successor), until.map(successor)),
+            true => (until.map(key), after.map(key)),
+        };
+        self.start = from.map_or(self.start.clone(), |from| from.max(self.start.clone()));
+        self.end = match (to, self.end) {
+            (Some(to), Some(end)) => Some(to.min(end)),
+            (to, end) => to.or(end),
+        };
+        if self.end.as_ref().is_some_and(|end| *end <= self.start) {
+            self.end = Some(self.start.clone());
+            self.exhausted = true;
+        }
+        self.whole = (self.start.clone(), self.end.clone());
+        self
+    }
+
+    /// The key, in its index, of the document that was yielded last.
+    pub fn last_key(&self) -> Option<Vec<u8>> {
+        self.last().map(|k| k.to_vec())
+    }
+
     /// Translates a range of the sort keys of ids: one id becomes its key, anything else a filter.
     fn narrow_ids(&mut self, range: &KeyRange) {
         if range.start.is_empty() && range.end.is_none() {

@@ -43,6 +43,11 @@ impl ConvexError {
         }
     }
 
+    /// An error that carries `data`, with another text.
+    pub(crate) fn with_message<T: Encode>(data: T, message: String) -> ConvexError {
+        ConvexError { message, ..ConvexError::new(data) }
+    }
+
     /// The data given to [`ConvexError::new`].
     pub fn data(&self) -> &Packed {
         &self.data

@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::identity::Identity;
 use crate::log_lines::{Level, LogBuffer};
 use crate::outcome::Observed;
+use crate::pages::{Cursors, Journal};
 use crate::registry::Registry;
 use crate::watchdog::Alarm;
 
@@ -32,6 +33,8 @@ const SLICE_NS: u64 = 1_000_000;
 pub(crate) struct Run {
     pub(crate) registry: Arc<Registry>,
     pub(crate) identity: Identity,
+    pub(crate) cursors: Arc<Cursors>,
+    pub(crate) journal: Journal,
     clock: Arc<dyn Clock>,
     started: u64,
     state: Mutex<RunState>,
@@ -84,6 +87,7 @@ impl Run {
         registry: Arc<Registry>,
         clock: Arc<dyn Clock>,
         identity: Identity,
+        (cursors, journal): (Arc<Cursors>, Option<Arc<str>>),
         seed: u64,
         transaction: Transaction,
     ) -> Run {
@@ -91,6 +95,8 @@ impl Run {
         Run {
             registry,
             identity,
+            cursors,
+            journal: Journal::new(journal),
             clock,
             started,
             state: Mutex::new(RunState {

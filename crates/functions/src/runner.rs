@@ -21,6 +21,7 @@ use crate::context::{MutationCtx, QueryCtx};
 use crate::error::{Error, FunctionError, Result};
 use crate::identity::Identity;
 use crate::outcome::{MutationOutcome, QueryOutcome, QueryResult};
+use crate::pages::Cursors;
 use crate::private::{Call, CallFuture, Encoded, Handler, Output};
 use crate::registry::{Function, MAX_VALUE_BYTES, Registry};
 use crate::request::{RequestId, Requests};
@@ -44,6 +45,7 @@ struct Inner {
     registry: Arc<Registry>,
     watchdog: Arc<Watchdog>,
     requests: Requests,
+    cursors: Arc<Cursors>,
     seed: u64,
     runs: AtomicU64,
     retries: AtomicU64,
@@ -106,6 +108,7 @@ impl Runner {
     pub fn new(engine: Engine, registry: Arc<Registry>, seed: u64) -> Runner {
         Runner {
             inner: Arc::new(Inner {
+                cursors: Arc::new(Cursors::new(engine.clone())),
                 engine,
                 registry,
                 watchdog: Arc::default(),
@@ -167,22 +170,23 @@ impl Runner {
     ) -> std::result::Result<QueryOutcome, RunError> {
         let mut transaction = self.inner.engine.begin_read(at)?;
         let ts = transaction.snapshot();
-        let (result, finished) =
+        let (result, finished, journal) =
             match self.find(query.path, FunctionKind::Query, query.identity, query.args, &mut transaction) {
                 Ok(function) => {
-                    let run = self.run(transaction, query.identity);
+                    let run = self.run(transaction, query.identity, query.journal.cloned());
                     let result = self.call(function, &run, query.args, on_stuck).await;
-                    (result, run.finish())
+                    (result, run.finish(), run.journal.make(self.inner.cursors.at_hand()))
                 }
-                Err(error) => (Err(error), Finished::unused(transaction)),
+                Err(error) => (Err(error), Finished::unused(transaction), Ok(None)),
             };
         let result = match finished.failed {
             Some(error) => Err(error),
             None => result,
         };
         let value = result.and_then(Encoded::into_packed).map_err(|error| FunctionError::from(&error));
-        // No function makes a journal yet; what a client kept from elsewhere stays with its query.
-        let result = QueryResult::new(value, finished.log_lines.into(), query.journal.cloned());
+        // A run that fails has no end of its own: the pages keep theirs.
+        let journal = journal.ok().filter(|_| value.is_ok()).unwrap_or_else(|| query.journal.cloned());
+        let result = QueryResult::new(value, finished.log_lines.into(), journal);
         let reads = finished.transaction.map(Transaction::into_read_set).unwrap_or_default();
         Ok(QueryOutcome { result: Arc::new(result), ts, reads: Arc::new(reads), observed: finished.observed })
     }
@@ -226,7 +230,7 @@ impl Runner {
                 Ok(function) => function,
                 Err(error) => return Ok(failure(ts, &error, Vec::new())),
             };
-            let run = self.run(transaction, mutation.identity);
+            let run = self.run(transaction, mutation.identity, None);
             let result = self.call(function, &run, mutation.args, mutation.on_stuck.clone()).await;
             let finished = run.finish();
             let result = match (finished.failed, result) {
@@ -269,12 +273,13 @@ impl Runner {
         }
     }
 
-    fn run(&self, transaction: Transaction, identity: &Identity) -> Arc<Run> {
+    fn run(&self, transaction: Transaction, identity: &Identity, journal: Option<Arc<str>>) -> Arc<Run> {
         let number = self.inner.runs.fetch_add(1, Ordering::Relaxed);
         Arc::new(Run::new(
             self.inner.registry.clone(),
             self.inner.engine.clock().clone(),
             identity.clone(),
+            (self.inner.cursors.clone(), journal),
             mix(self.inner.seed ^ mix(number)),
             transaction,
         ))

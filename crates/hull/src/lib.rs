@@ -59,8 +59,8 @@ struct Readme;
 /// What an application's modules use: `use hull::prelude::*;`.
 pub mod prelude {
     pub use hull_functions::{
-        App, ConvexError, Error, Identity, Module, MutationCtx, Order, QueryCtx, Result, UserIdentity,
-        functions, internal_mutation, internal_query, mutation, query,
+        App, ConvexError, Error, Identity, Module, MutationCtx, Order, PaginationOptions, PaginationResult,
+        QueryCtx, Result, UserIdentity, functions, internal_mutation, internal_query, mutation, query,
     };
     pub use hull_model::{
         Doc, Function, Object, Patch, Schema, Selected, Table, Validated, Validator, define_table, v,

@@ -1,6 +1,7 @@
 //! The database as functions see it: a typed front door, and an untyped one by table name.
 
 mod expression;
+mod page;
 mod query;
 mod reader;
 mod scan;

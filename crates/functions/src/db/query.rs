@@ -14,6 +14,7 @@ use super::reader::DatabaseReader;
 use super::scan::{Cursor, Plan, only};
 use super::shape::{Fields, Shape, Whole};
 use crate::error::{Error, Result};
+use crate::pages::{PaginationOptions, PaginationResult};
 
 pub use hull_engine::Order;
 
@@ -24,7 +25,7 @@ type Filter<'a, Row> = Box<dyn Fn(&Row) -> bool + Send + Sync + 'a>;
 /// ```text
 /// ctx.db.query::<Entry>().with_index(Entry::by_user, |q| q.eq(Entry::user, user)).order(Order::Desc).take(10).await?
 /// ```
-#[must_use = "a query does nothing until it is awaited with `collect`, `take`, `first`, `unique`, `count`, `exists` or read with `documents`"]
+#[must_use = "a query does nothing until it is awaited with `collect`, `take`, `first`, `unique`, `count`, `exists`, `paginate` or read with `documents`"]
 pub struct Query<'a, T: Table, S: Shape<T> = Whole> {
     plan: Plan<'a>,
     rows: Rows<'a, T, S>,
@@ -156,6 +157,13 @@ impl<'a, T: Table, S: Shape<T>> Query<'a, T, S> {
         }
         self.plan = self.plan.presence();
         self.plan.exists().await
+    }
+
+    /// A page of the rows. Its cursors are for this index, range and order alone; any other gives the error
+    /// `InvalidCursor`. Several pages may be read by one function.
+    pub async fn paginate(self, options: PaginationOptions) -> Result<PaginationResult<S::Row>> {
+        let rows = self.rows;
+        self.plan.page(options, |document| rows.row(document)).await
     }
 
     /// The rows one after the other; what is not fetched is not read.

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::run::transaction_error;
 
 /// How many documents are read at most before the budget is checked again.
-const CHUNK: usize = 128;
+pub(super) const CHUNK: usize = 128;
 
 /// What is read: an index of a table, a range of it, in an order, and fields of the documents.
 pub(super) struct Plan<'a> {
@@ -49,7 +49,7 @@ impl<'a> Plan<'a> {
         Plan { fields: Some(Cow::Borrowed(&[])), ..self }
     }
 
-    fn scan(&self, tx: &mut Transaction, range: &KeyRange) -> Result<Scan> {
+    pub(super) fn scan(&self, tx: &mut Transaction, range: &KeyRange) -> Result<Scan> {
         let scan = tx.scan(self.table, self.index, range, self.order).map_err(transaction_error)?;
         Ok(scan.select(self.fields.as_deref().map_or(Projection::Whole, Projection::Fields)))
     }

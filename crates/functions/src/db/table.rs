@@ -13,6 +13,7 @@ use super::scan::{Cursor, Plan, only};
 use super::shape::object;
 use super::writer::invalid_value;
 use crate::error::{Error, Result};
+use crate::pages::{PaginationOptions, PaginationResult};
 use crate::run::transaction_error;
 
 /// The most operators of one query.
@@ -374,6 +375,13 @@ impl<'a> TableQuery<'a> {
         let mut exists = false;
         self.for_each(1, |_| exists = true).await?;
         Ok(exists)
+    }
+
+    /// A page of the documents. Its cursors are for this index, range and order alone; any other gives the error
+    /// `InvalidCursor`.
+    pub async fn paginate(self, options: PaginationOptions) -> Result<PaginationResult<Document>> {
+        let (plan, rows) = self.ready().await?;
+        plan.page(options, |document| rows.row(document)).await
     }
 
     /// The documents one after the other; what is not fetched is not read.

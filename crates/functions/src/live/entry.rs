@@ -27,7 +27,8 @@ pub struct QueryKey {
     pub path: Arc<str>,
     /// The arguments.
     pub args: Packed,
-    /// The journal of an earlier run.
+    /// The journal of an earlier run. Of those who asked without one, it is that of their first run from when its result
+    /// no longer holds.
     pub journal: Option<Arc<str>>,
     /// Whether this reaches an internal function, by the right of an admin.
     pub internal: bool,
@@ -126,6 +127,11 @@ impl Entry {
             old.from < until && pins.range(old.from..until).next().is_some()
         });
         self.results.push_back(held);
+    }
+
+    /// Whether its newest run handed out the journal that it was handed.
+    pub(super) fn keeps_journal(&self) -> bool {
+        self.results.back().is_none_or(|held| held.result.journal == self.key.journal)
     }
 
     pub(super) fn is_wanted(&self) -> bool {

@@ -4,6 +4,7 @@
 //! again, once each, at the newest durable timestamp; then the sessions concerned are woken, each once.
 
 mod entry;
+mod journals;
 mod results;
 mod session;
 mod state;
@@ -248,7 +249,7 @@ impl Inner {
         }
         {
             let mut state = self.state.lock();
-            state.group(&commits, to, &mut effects);
+            state.group(&commits, to, self.runner.now(), &mut effects);
             if failed {
                 state.fail(&mut effects);
             } else {
@@ -301,10 +302,10 @@ impl Inner {
 
     fn on_stuck(self: &Arc<Inner>, start: &Start) -> OnStuck {
         let inner = Arc::downgrade(self);
-        let (entry, at) = (start.entry, start.at);
+        let (entry, at, journal) = (start.entry, start.at, start.key.journal.clone());
         let tell = move |run, error: FunctionError| {
             if let Some(inner) = inner.upgrade() {
-                let result = QueryResult::new(Err(error), Arc::new([]), None);
+                let result = QueryResult::new(Err(error), Arc::new([]), journal.clone());
                 let outcome = QueryOutcome {
                     result: Arc::new(result),
                     ts: at,

@@ -16,7 +16,13 @@ const TIME_RULE_MS: f64 = 17_000.0;
 
 impl State {
     /// The entry for a key and an identity, made if there is none; in use from now on.
-    pub(super) fn find(&mut self, key: QueryKey, identity: Identity, now: f64) -> EntryId {
+    pub(super) fn find(
+        &mut self,
+        key: QueryKey,
+        identity: Identity,
+        now: f64,
+        effects: &mut Effects,
+    ) -> EntryId {
         let same = self.by_key.get(&key).map_or(&[][..], Vec::as_slice);
         let found = same
             .iter()
@@ -25,8 +31,10 @@ impl State {
             .max_by_key(|(_, entry)| entry.bound)
             .map(|(id, _)| id);
         if let Some(id) = found {
-            self.expire(id, now);
-            if let Some(entry) = self.entries.get_mut(&id) {
+            if self.expire(id, now) && self.entries.get(&id).is_some_and(|entry| !entry.keeps_journal()) {
+                self.rerun(id, now, effects);
+            }
+            if let Some(entry) = self.entries.get_mut(&id).filter(|entry| *entry.key == key) {
                 if let Some((tick, weight)) = entry.unused.take() {
                     self.unused.remove(&tick);
                     self.unused_bytes -= weight;
@@ -41,12 +49,14 @@ impl State {
         id
     }
 
-    /// The time rule: a result that looked at the clock is not given to newcomers for long.
-    pub(super) fn expire(&mut self, id: EntryId, now: f64) {
-        let Some(held) = self.entries.get(&id).and_then(Entry::current) else { return };
-        if held.observed.time && now - held.ran_at > TIME_RULE_MS {
+    /// The time rule: a result that looked at the clock is not given to newcomers for long; whether it has ended now.
+    fn expire(&mut self, id: EntryId, now: f64) -> bool {
+        let Some(held) = self.entries.get(&id).and_then(Entry::current) else { return false };
+        let expired = held.observed.time && now - held.ran_at > TIME_RULE_MS;
+        if expired {
             self.invalidate(id, self.durable);
         }
+        expired
     }
 
     /// Ends the current result at `until`.
@@ -115,10 +125,15 @@ impl State {
         if let Some(reads) = &entry.indexed {
             self.index.remove(reads, &id);
         }
-        if let Some(same) = self.by_key.get_mut(&entry.key) {
+        self.unlist(&entry.key, id);
+    }
+
+    /// The entry is no longer found by this key.
+    pub(super) fn unlist(&mut self, key: &QueryKey, id: EntryId) {
+        if let Some(same) = self.by_key.get_mut(key) {
             same.retain(|other| *other != id);
             if same.is_empty() {
-                self.by_key.remove(&entry.key);
+                self.by_key.remove(key);
             }
         }
     }
@@ -136,7 +151,7 @@ impl State {
         if self.failed {
             return;
         }
-        let id = self.find(key, identity.clone(), now);
+        let id = self.find(key, identity.clone(), now, effects);
         let durable = self.durable;
         let Some(entry) = self.entries.get_mut(&id) else { return };
         if let Some(held) = entry.current() {

@@ -1,6 +1,8 @@
 //! The bookkeeping of live queries, with no IO and no clock: events in, [`Effects`] out.
 //!
 //! - A distinct query runs once for all who hold it, and again only when a durable commit touches what it read.
+//! - A query that reads pages runs again with the journal of its first run, so that its pages end where they ended; who
+//!   comes later begins afresh.
 //! - A session moves to the newest durable timestamp at which every one of its results holds.
 //! - A session is woken only when there is something to send to it: a result that differs from what it was sent, an
 //!   answer whose group is durable, or a change of its own subscriptions.
@@ -120,7 +122,13 @@ impl State {
     }
 
     /// A group of commits has become durable.
-    pub(super) fn group(&mut self, commits: &[Arc<CommitKeys>], durable: Timestamp, effects: &mut Effects) {
+    pub(super) fn group(
+        &mut self,
+        commits: &[Arc<CommitKeys>],
+        durable: Timestamp,
+        now: f64,
+        effects: &mut Effects,
+    ) {
         if self.failed {
             return;
         }
@@ -137,13 +145,8 @@ impl State {
             if entry.current().is_none_or(|held| ts <= held.from) {
                 continue;
             }
-            let wanted = entry.is_wanted();
             self.invalidate(id, ts);
-            if wanted {
-                self.start(id, effects);
-            } else {
-                self.release_touched(id);
-            }
+            self.rerun(id, now, effects);
         }
         while let Some(Reverse((ts, session))) = self.answers.peek().copied() {
             if ts > self.durable {
@@ -209,18 +212,19 @@ impl State {
         for (session, query) in holders {
             self.deliver(session, query, result.as_ref(), current, effects);
         }
+        let id = if current { id } else { self.follow_journal(id, now, effects) };
         match self.entries.get(&id) {
-            Some(entry) if !current && entry.is_wanted() => {
+            Some(entry) if entry.current().is_some() => self.release(id),
+            Some(entry) if entry.is_wanted() => {
                 let at = self.meeting(entry).unwrap_or(self.durable);
                 self.start_at(id, at, effects);
             }
-            _ if current => self.release(id),
             _ => self.release_touched(id),
         }
     }
 
     /// Tells a holder of a new result.
-    fn deliver(
+    pub(super) fn deliver(
         &mut self,
         id: SessionId,
         query: u32,

@@ -117,11 +117,14 @@ impl State {
             known.subscriptions.iter().map(|(query, s)| (*query, s.entry)).collect();
         for (query, entry) in held {
             let Some(entry) = self.entries.get(&entry) else { continue };
-            let key = rekey(&entry.key, &identity);
+            let mut key = rekey(&entry.key, &identity);
             if (!entry.bound || entry.identity == identity) && key == *entry.key {
                 continue;
             }
             let sent = self.detach(session, query).flatten();
+            if let Some(sent) = &sent {
+                key.journal = sent.journal.clone();
+            }
             self.attach(session, query, key, sent, now, effects);
         }
     }
@@ -137,7 +140,7 @@ impl State {
     ) {
         let Some(known) = self.sessions.get(&session) else { return };
         let identity = known.identity.clone();
-        let id = self.find(key, identity, now);
+        let id = self.find(key, identity, now, effects);
         let Some(entry) = self.entries.get_mut(&id) else { return };
         entry.holders.push((session, query));
         let stale = entry.current().is_none();

@@ -1,0 +1,146 @@
+//! Reading a page: the rows of a plan behind a position, up to and including another.
+//!
+//! The page's end is where `end_cursor` or the journal says, and then everything up to it is read; else behind the row
+//! that filled the page. What is read, and so what the page depends on, is what lies between its ends and nothing more.
+//!
+//! With the journal of a run, a run at the same timestamp gives the same page and the same journal.
+
+use hull_engine::{Document, Limits, Scan, TxError};
+
+use super::scan::{CHUNK, Plan};
+use crate::error::Result;
+use crate::pages::{
+    Fingerprint, MAX_PAGE, PageEnd, PageStatus, PaginationOptions, PaginationResult, Position, Wanted,
+};
+use crate::run::transaction_error;
+
+/// What has been read of a page.
+struct Reading<R> {
+    rows: Vec<R>,
+    /// The keys of all documents that were read.
+    keys: Vec<Vec<u8>>,
+    bytes: u64,
+}
+
+/// Why reading ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// There is nothing more up to the end of the page, or of the query.
+    Exhausted,
+    /// The page is full.
+    Full,
+    /// The function may read no more.
+    Cut,
+}
+
+impl Plan<'_> {
+    /// Reads a page of what `row` makes of the documents.
+    pub(super) async fn page<R>(
+        mut self,
+        options: PaginationOptions,
+        mut row: impl FnMut(&Document) -> Result<Option<R>>,
+    ) -> Result<PaginationResult<R>> {
+        let run = self.reader.run.clone();
+        let place = run.journal.begin();
+        let wanted = options.check()?;
+        let range = self.take_range()?;
+        let seal = run.cursors.seal().await?;
+        let (fields, limits) = self
+            .reader
+            .call(|tx| {
+                let fields = tx.index_fields(self.table, self.index).map_err(transaction_error)?;
+                Ok((fields, tx.limits()))
+            })
+            .await?;
+        let query = Fingerprint::of(self.table, self.index, fields.as_deref(), &range, self.order);
+        let open = |cursor: &str| Position::open(seal, query, cursor);
+        let start = wanted.cursor.as_deref().map(open).transpose()?;
+        let end = match &wanted.end {
+            Some(end) => Some(open(end)?),
+            None => run.journal.end(place, query, seal)?,
+        };
+
+        let mut reading = Reading { rows: Vec::new(), keys: Vec::new(), bytes: 0 };
+        let mut stop = (start == Some(Position::End)).then_some(Stop::Exhausted);
+        let mut scan = None;
+        while stop.is_none() {
+            stop = self
+                .reader
+                .call(|tx| {
+                    let scan: &mut Scan = match &mut scan {
+                        Some(scan) => scan,
+                        none => {
+                            let after = start.as_ref().and_then(Position::key);
+                            let until = end.as_ref().and_then(Position::key);
+                            none.insert(self.scan(tx, &range)?.between(after, until))
+                        }
+                    };
+                    for _ in 0..CHUNK {
+                        match tx.next(scan) {
+                            Ok(None) => return Ok(Some(Stop::Exhausted)),
+                            Ok(Some(document)) => reading.add(scan, &document, &mut row)?,
+                            Err(error) if reading.can_be_cut(&error, end.is_some()) => {
+                                return Ok(Some(Stop::Cut));
+                            }
+                            Err(error) => return Err(transaction_error(error)),
+                        }
+                        if end.is_none() && reading.is_full(&wanted) {
+                            return Ok(Some(Stop::Full));
+                        }
+                    }
+                    Ok(None)
+                })
+                .await?;
+        }
+
+        let page_status = match stop {
+            Some(Stop::Cut) if end.is_some() => Some(PageStatus::SplitRequired),
+            _ => reading.is_large(&wanted, limits).then_some(PageStatus::SplitRecommended),
+        };
+        let read = reading.keys.len();
+        let split = reading.keys.get(read.saturating_sub(1) / 2).filter(|_| read > 2).cloned();
+        let end = end.unwrap_or_else(|| match (stop, reading.keys.pop()) {
+            (Some(Stop::Full | Stop::Cut), Some(last)) => Position::After(last),
+            _ => Position::End,
+        });
+        let continue_cursor = end.seal(seal, query)?;
+        let split_cursor = split.map(|key| Position::After(key).seal(seal, query)).transpose()?;
+        let is_done = end == Position::End;
+        run.journal.finish(place, PageEnd { query, position: end });
+        Ok(PaginationResult { page: reading.rows, is_done, continue_cursor, split_cursor, page_status })
+    }
+}
+
+impl<R> Reading<R> {
+    fn add(
+        &mut self,
+        scan: &Scan,
+        document: &Document,
+        row: &mut impl FnMut(&Document) -> Result<Option<R>>,
+    ) -> Result<()> {
+        self.keys.push(scan.last_key().unwrap_or_default());
+        self.bytes += u64::from(document.size());
+        self.rows.extend(row(document)?);
+        Ok(())
+    }
+
+    /// Whether the page has all it was asked for with, or has read as much as it was allowed.
+    fn is_full(&self, wanted: &Wanted) -> bool {
+        self.rows.len() >= wanted.items
+            || wanted.rows.is_some_and(|most| self.keys.len() as f64 >= most)
+            || wanted.bytes.is_some_and(|most| self.bytes as f64 >= most)
+    }
+
+    /// Whether an error means that the function has read what it may, and the page so far is of use: it goes on behind
+    /// its last row, or, where its end is fixed, can be split.
+    fn can_be_cut(&self, error: &TxError, fixed: bool) -> bool {
+        error.is_limit() && self.keys.len() > if fixed { 2 } else { 0 }
+    }
+
+    /// Whether more than three quarters of a limit have been used up.
+    fn is_large(&self, wanted: &Wanted, limits: Limits) -> bool {
+        let rows = wanted.rows.unwrap_or(f64::INFINITY).min(f64::from(limits.documents_read));
+        let bytes = wanted.bytes.unwrap_or(f64::INFINITY).min(limits.bytes_read as f64);
+        self.keys.len() as f64 > 0.75 * rows || self.bytes as f64 > 0.75 * bytes || self.rows.len() > MAX_PAGE
+    }
+}
