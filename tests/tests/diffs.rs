@@ -7,9 +7,11 @@
     reason = "a test says what is wrong by failing"
 )]
 
+use hull::client::Client;
 use hull_sync::diff::{ValueHash, apply};
 use hull_value::Packed;
 use serde_json::{Value, json};
+use tests::app::{app, messages};
 use tests::server::Server;
 use tests::wire::Wire;
 
@@ -76,4 +78,27 @@ async fn subscribers_are_told_what_changed_and_share_the_work() {
         assert_eq!((&diff["base"], &diff["diff"]), (&again["result"], &json!({ "list": [3, -1, 27] })));
     }
     assert_eq!(counter(&server, "hull_diffs_made_total"), 2);
+}
+
+#[tokio::test]
+async fn the_rust_client_shows_what_diffs_say() {
+    let server = Server::start();
+    let client = Client::connect(&server.url()).unwrap().with_functions(app().paths());
+    let mut live = client.subscribe(messages::list { channel: "general".into() });
+    let mut said = Vec::new();
+    for n in 0..20 {
+        let body = format!("message number {n}, about as long as messages are");
+        client.mutation(messages::send { channel: "general".into(), body: body.clone() }).await.unwrap();
+        said.insert(0, body);
+        // A mutation is done when its effects are shown.
+        let shown = loop {
+            let rows = live.next().await.unwrap().unwrap();
+            if rows.len() == said.len() {
+                break rows;
+            }
+        };
+        assert!(shown.iter().map(|row| &row.body).eq(&said));
+    }
+    let told = counter(&server, "hull_diff_pushes_total");
+    assert!(told >= 15, "{told} of 20 changes were told by diffs");
 }

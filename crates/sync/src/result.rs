@@ -74,6 +74,9 @@ static RESULTS: AtomicU64 = AtomicU64::new(0);
 pub struct QueryResult {
     number: u64,
     body: Body,
+    /// The number of the result that it was compared with last, doubled, and one more if they are the same: all who listen
+    /// were mostly told the same one before.
+    compared: AtomicU64,
     diffs: Diffs,
     tail: Box<[u8]>,
     logs: usize,
@@ -105,7 +108,15 @@ impl QueryResult {
         }
         tail.push(b'}');
         let number = RESULTS.fetch_add(1, Ordering::Relaxed) + 1;
-        Self { number, body, diffs: Diffs::default(), tail: tail.into_boxed_slice(), logs, journal }
+        Self {
+            number,
+            body,
+            compared: AtomicU64::new(0),
+            diffs: Diffs::default(),
+            tail: tail.into_boxed_slice(),
+            logs,
+            journal,
+        }
     }
 
     /// What the query's next run is handed, so that it reads the same range.
@@ -115,12 +126,18 @@ impl QueryResult {
 
     /// Whether a client that has one needs not be told the other.
     pub fn is_same(&self, other: &Self) -> bool {
+        let known = self.compared.load(Ordering::Relaxed);
+        if known >> 1 == other.number {
+            return known & 1 == 1;
+        }
         let same_body = match (&self.body, &other.body) {
             (Body::Value(one), Body::Value(other)) => one.value() == other.value(),
             (Body::Failure(one), Body::Failure(other)) => one == other,
             _ => false,
         };
-        same_body && self.tail[..self.logs] == other.tail[..other.logs]
+        let same = same_body && self.tail[..self.logs] == other.tail[..other.logs];
+        self.compared.store((other.number << 1) | u64::from(same), Ordering::Relaxed);
+        same
     }
 
     /// The value, if there is one: itself, and its text.
@@ -231,6 +248,13 @@ mod tests {
         assert!(one.is_same(&QueryResult::updated(json("1"), &[], Some("j".into()))));
         assert!(!one.is_same(&QueryResult::updated(json("2"), &[], None)));
         assert!(!one.is_same(&QueryResult::updated(json("1"), &["[LOG] x".into()], None)));
+        // What was found before is told again, of the right one.
+        let (equal, other) =
+            (QueryResult::updated(json("1"), &[], None), QueryResult::updated(json("2"), &[], None));
+        for _ in 0..2 {
+            assert!(one.is_same(&equal) && one.is_same(&equal));
+            assert!(!one.is_same(&other) && !one.is_same(&other));
+        }
         let failed = QueryResult::failed(&Failure::new("1"), &[], None);
         assert!(!failed.is_same(&QueryResult::updated(json("\"1\""), &[], None)));
     }

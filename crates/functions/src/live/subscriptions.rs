@@ -243,7 +243,7 @@ impl State {
 /// Whether a session that was sent the one need not be sent the other.
 pub(super) fn same(sent: Option<&Arc<QueryResult>>, now: Option<&Arc<QueryResult>>) -> bool {
     match (sent, now) {
-        (Some(sent), Some(now)) => Arc::ptr_eq(sent, now) || sent.same(now),
+        (Some(sent), Some(now)) => Arc::ptr_eq(sent, now) || now.same(sent),
         (None, None) => true,
         _ => false,
     }

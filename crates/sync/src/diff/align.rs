@@ -1,11 +1,10 @@
 //! Which element of an old list each element of a new one comes from.
 //!
 //! Elements that are equal, or have the same string `_id`, are paired from both ends. What lies between is paired by
-//! `_id` when each element there has one of its own in its list, else by position. Of the pairs a longest increasing
+//! `_id` when each element there has one and none is met twice, else by position. Of the pairs a longest increasing
 //! subsequence stays in place.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
 use hull_value::ValueRef;
 
@@ -82,27 +81,22 @@ fn by_id(old: &[ValueRef<'_>], new: &[ValueRef<'_>]) -> Option<Vec<Option<usize>
     if old.is_empty() {
         return Some(vec![None; new.len()]);
     }
-    let mut places = HashMap::with_capacity(old.len() + new.len());
+    let mut places = HashMap::with_capacity(old.len());
     for (index, value) in old.iter().enumerate() {
-        if places.insert(id(*value)?, (Some(index), false)).is_some() {
+        if places.insert(id(*value)?, (index, false)).is_some() {
             return None;
         }
     }
     let mut partners = Vec::with_capacity(new.len());
     for value in new {
-        match places.entry(id(*value)?) {
-            Entry::Occupied(mut entry) => {
-                let (partner, is_taken) = entry.get_mut();
-                if std::mem::replace(is_taken, true) {
-                    return None;
-                }
-                partners.push(*partner);
-            }
-            Entry::Vacant(entry) => {
-                entry.insert((None, true));
-                partners.push(None);
-            }
+        let Some((index, is_taken)) = places.get_mut(id(*value)?) else {
+            partners.push(None);
+            continue;
+        };
+        if std::mem::replace(is_taken, true) {
+            return None;
         }
+        partners.push(Some(*index));
     }
     Some(partners)
 }

@@ -186,7 +186,7 @@ impl Queries {
             self.unanswered -= 1;
         }
         query.journal = result.journal().cloned();
-        if !query.resync && query.sent.as_ref().is_some_and(|sent| sent.is_same(&result)) {
+        if !query.resync && query.sent.as_ref().is_some_and(|sent| result.is_same(sent)) {
             query.sent = Some(result);
             query.news = None;
             return;
