@@ -206,3 +206,37 @@ test("damaged diffs: what is shown was there, and the server sends the whole res
     await client.close();
   }
 });
+
+test("results and diffs that come in chunks are given in one piece", async () => {
+  const value = (letter) => ["a".repeat(100_000), letter.repeat(900_000)];
+  await http.mutation(anyApi.values.put, { key: "chunks", value: value("b") });
+  const chunks = { full: 0, diffs: 0 };
+  const { options } = watched((message) => {
+    if (message.startsWith('{"type":"TransitionChunk"')) chunks[message.includes("QueryDiff") ? "diffs" : "full"]++;
+    return message;
+  });
+  const socket = new options.webSocketConstructor(`${server.webSocketUrl}/api/1.48.0/sync`);
+  try {
+    const given = [];
+    socket.onmessage = ({ data }) => given.push(JSON.parse(data));
+    await within(new Promise((resolve) => (socket.onopen = resolve)), "the connection");
+    const say = (message) => socket.send(JSON.stringify(message));
+    say({ type: "Connect", sessionId: "00000000-0000-4000-8000-000000000000", connectionCount: 0, lastCloseReason: null });
+    const queries = [0, 1, 2, 3, 4, 5, 6, 7];
+    const add = (queryId) => ({ type: "Add", queryId, udfPath: "values:get", args: [{ key: "chunks" }] });
+    say({ type: "ModifyQuerySet", baseVersion: 0, newVersion: 1, modifications: queries.map(add) });
+    const results = () => given.filter(({ type }) => type === "Transition").map(({ modifications }) => modifications);
+    await eventually(() => results().length === 1, "the first results");
+    await http.mutation(anyApi.values.put, { key: "chunks", value: value("c") });
+    await eventually(() => results().length === 2, "the change");
+    for (const [at, letter] of ["b", "c"].entries()) {
+      const found = results()[at];
+      assert.deepEqual(found.map(({ type, queryId }) => [type, queryId]), queries.map((query) => ["QueryUpdated", query]));
+      for (const one of found) assert.deepEqual(one.value, value(letter));
+    }
+    assert.deepEqual(chunks, { full: 2, diffs: 2 });
+    assert.ok(given.every(({ type }) => type === "Transition" || type === "Ping"), "no chunk is given");
+  } finally {
+    socket.close();
+  }
+});
