@@ -1,4 +1,5 @@
 // A function whose arguments and result have every type, and one in a module of a function's name.
+import { usePaginatedQuery } from "convex/react";
 import type { FunctionArgs, FunctionReturnType } from "convex/server";
 import type { GenericId } from "convex/values";
 import { api, components } from "./convex/_generated/api.js";
@@ -32,3 +33,14 @@ same<Same<FunctionReturnType<typeof api.logs.read>, null>>();
 same<Same<Id<"messages">, GenericId<"messages">>>();
 same<Same<Id<"_storage">, GenericId<"_storage">>>();
 same<Same<typeof components, {}>>();
+
+// A paginated function is what usePaginatedQuery takes; another one is not.
+export function usePages() {
+  const pages = usePaginatedQuery(api.ledger.page, { client: "a" }, { initialNumItems: 3 });
+  same<Same<(typeof pages.results)[number]["seq"], number>>();
+  // @ts-expect-error
+  usePaginatedQuery(api.ledger.all, { client: "a" }, { initialNumItems: 3 });
+  // @ts-expect-error
+  usePaginatedQuery(api.ledger.page, {}, { initialNumItems: 3 });
+  return pages;
+}

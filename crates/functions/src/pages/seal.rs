@@ -131,7 +131,10 @@ impl Cursors {
             let _ = receiver.await;
         }
         if self.engine.durable() < ts {
-            return Err(Error::abort("LogFailed", "The key of cursors could not be made durable"));
+            return Err(Error::abort(
+                CommitError::LogFailed.code(),
+                "The key of cursors could not be made durable",
+            ));
         }
         Ok(())
     }

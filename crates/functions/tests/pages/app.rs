@@ -168,6 +168,52 @@ pub(crate) async fn all_ids(ctx: &QueryCtx, list: String) -> Result<Vec<f64>> {
     Ok(rows.iter().map(|row| number_of(&row.value)).collect())
 }
 
+/// What the user may see: Bob only even numbers.
+#[query]
+pub(crate) async fn page_own(
+    ctx: &QueryCtx,
+    list: String,
+    pagination_opts: PaginationOptions,
+) -> Result<PaginationResult<f64>> {
+    let bob = ctx.auth().is_some_and(|user| user.subject == "bob");
+    let rows = ranked(ctx, list, Order::Asc).filter(move |item| !bob || item.n % 2.0 == 0.0);
+    Ok(rows.paginate(pagination_opts).await?.map(number))
+}
+
+/// What is ranked before the time that it is.
+#[query]
+pub(crate) async fn page_now(
+    ctx: &QueryCtx,
+    list: String,
+    pagination_opts: PaginationOptions,
+) -> Result<PaginationResult<f64>> {
+    let now = ctx.now();
+    let rows = ranked(ctx, list, Order::Asc).filter(move |item| item.rank < now);
+    Ok(rows.paginate(pagination_opts).await?.map(number))
+}
+
+/// Removes a list page by page, and writes a row behind each page: what has been written is seen.
+#[mutation]
+pub(crate) async fn sweep(ctx: &MutationCtx, list: String, items: u32) -> Result<Vec<f64>> {
+    let mut seen = Vec::new();
+    let mut options = PaginationOptions::first(items);
+    loop {
+        let page = ranked(ctx, list.clone(), Order::Asc).paginate(options).await?;
+        for item in page.page {
+            seen.push(item.n);
+            ctx.db.delete(item._id).await?;
+        }
+        if page.is_done {
+            return Ok(seen);
+        }
+        if seen.len() < 10 {
+            let (rank, n) = (1e6, -(seen.len() as f64));
+            ctx.db.insert(Item { list: list.clone(), rank, n, text: String::new() }).await?;
+        }
+        options = PaginationOptions::first(items).after(page.continue_cursor);
+    }
+}
+
 /// The first pages of two lists.
 #[query]
 pub(crate) async fn two(ctx: &QueryCtx, left: String, right: String, items: u32) -> Result<Vec<Vec<f64>>> {
@@ -179,6 +225,6 @@ pub(crate) async fn two(ctx: &QueryCtx, left: String, right: String, items: u32)
 pub(crate) fn app() -> App {
     App::new().schema(Schema::new().of::<Item>()).module(Module::new("items").with(functions![
         add, add_large, remove, shift, cut, page, all, page_down, all_down, page_even, all_even, page_table,
-        page_ids, all_ids, two
+        page_ids, all_ids, page_own, page_now, sweep, two
     ]))
 }

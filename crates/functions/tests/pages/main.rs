@@ -4,17 +4,18 @@
 
 mod app;
 mod live;
+mod sharing;
 
 use std::sync::Arc;
 
-use app::{List, Page, Two, add, add_large, cut, page, page_down, page_even, page_ids, remove, shift};
+use app::{List, Page, Two, add, add_large, all, page, page_down, page_even, page_ids, remove, shift, sweep};
 use futures::FutureExt;
 use hull_engine::log::MemoryLog;
 use hull_engine::storage::MemoryStorage;
 use hull_engine::{Engine, Options, ReadAt};
 use hull_functions::{
-    FunctionError, Identity, PageStatus, PaginationOptions, PaginationResult, QueryRequest, QueryResult,
-    Registry, Runner, TestApp,
+    FunctionError, Identity, MutationRequest, PageStatus, PaginationOptions, PaginationResult, QueryRequest,
+    QueryResult, Registry, Runner, TestApp,
 };
 use hull_value::{Decode, Encode, Nullable, Packed};
 use live::LivePages;
@@ -299,17 +300,14 @@ fn cursors_and_journals_outlive_the_process() {
             Runner::new(engine, Arc::new(Registry::new(app::app()).unwrap()), 0)
         };
         let runner = open();
-        for n in 0..9 {
-            let args =
-                Packed::encode(&add { list: "l".into(), rank: f64::from(n), n: f64::from(n) }).unwrap();
-            let mutation = hull_functions::MutationRequest {
-                path: "items:add",
-                args: &args,
-                identity: &Identity::Anonymous,
-                request: None,
-                on_stuck: None,
-            };
+        let put = async |runner: &Runner, n: f64| {
+            let args = Packed::encode(&add { list: "l".into(), rank: n, n }).unwrap();
+            let (path, identity) = ("items:add", &Identity::Anonymous);
+            let mutation = MutationRequest { path, args: &args, identity, request: None, on_stuck: None };
             runner.run_mutation(mutation).await.unwrap().result.unwrap();
+        };
+        for n in 0..9 {
+            put(&runner, f64::from(n)).await;
         }
         let args = Page { list: "l".into(), pagination_opts: first(4) };
         let before = with_journal(&runner, "items:page", &args, None).await;
@@ -320,10 +318,27 @@ fn cursors_and_journals_outlive_the_process() {
         let runner = open();
         let after = with_journal(&runner, "items:page", &args, before.journal.as_ref()).await;
         assert_eq!((&after.value, &after.journal), (&before.value, &before.journal));
+        put(&runner, 2.5).await;
+        let grown = with_journal(&runner, "items:page", &args, before.journal.as_ref()).await;
+        let grown: PaginationResult<f64> = read(&grown).unwrap();
+        assert_eq!(grown.page, [0.0, 1.0, 2.0, 2.5, 3.0]);
         let next = Page { pagination_opts: first(4).after(cursor), ..args };
         let next: PaginationResult<f64> =
             read(&*with_journal(&runner, "items:page", &next, None).await).unwrap();
         assert_eq!(next.page, [4.0, 5.0, 6.0, 7.0]);
+    });
+}
+
+#[test]
+fn a_mutation_reads_pages_with_what_it_has_written() {
+    run(async {
+        let app = TestApp::new(app::app()).unwrap();
+        fill(&app, "l", 9).await;
+        let whole = app.query(all { list: "l".into() }).await.unwrap();
+        let seen = app.mutation(sweep { list: "l".into(), items: 4 }).await.unwrap();
+        assert_eq!(seen[..9], whole);
+        assert_eq!(seen[9..], [-4.0, -8.0]);
+        assert_eq!(app.query(all { list: "l".into() }).await.unwrap(), [] as [f64; 0]);
     });
 }
 
@@ -351,64 +366,6 @@ fn a_page_runs_again_for_what_lies_in_it_alone() {
         }
         assert_eq!(session.value::<PaginationResult<f64>>(one).unwrap().page, [0.0, 100.5, 1.0, 2.0]);
         assert_eq!(session.value::<PaginationResult<f64>>(two).unwrap().page, [102.0, 3.0, 4.0, 104.5, 5.0]);
-    });
-}
-
-#[test]
-fn subscribers_of_the_same_page_share_its_runs_and_a_newcomer_begins_afresh() {
-    run(async {
-        let app = TestApp::new(app::app()).unwrap();
-        let put = async |rank: f64| app.mutation(add { list: "l".into(), rank, n: rank }).await.unwrap();
-        for n in 0..6 {
-            put(f64::from(n)).await;
-        }
-        let ask = || page { list: "l".into(), pagination_opts: first(3) };
-        app.settled().await;
-        app.take_reruns();
-        let mut sessions = Vec::new();
-        for _ in 0..3 {
-            let mut session = app.session();
-            session.subscribe(ask()).unwrap();
-            session.step().await;
-            sessions.push(session);
-        }
-        app.query(ask()).await.unwrap();
-        let reruns = app.take_reruns();
-        assert_eq!(reruns.len(), 1, "one run for all while its result holds: {reruns:?}");
-
-        put(0.5).await;
-        for session in &mut sessions {
-            session.step().await;
-            assert_eq!(session.value::<PaginationResult<f64>>(0).unwrap().page, [0.0, 0.5, 1.0, 2.0]);
-        }
-        assert_eq!(app.take_reruns().len(), 1);
-        let mut newcomer = app.session();
-        newcomer.subscribe(ask()).unwrap();
-        newcomer.step().await;
-        assert_eq!(newcomer.value::<PaginationResult<f64>>(0).unwrap().page, [0.0, 0.5, 1.0]);
-        assert_eq!(app.take_reruns().len(), 1);
-        sessions.push(newcomer);
-
-        // Two that began at different times and end at the same place are one from the next change on.
-        let mut latest = app.session();
-        app.mutation(cut { list: "l".into(), rank: 0.5 }).await.unwrap();
-        app.settled().await;
-        latest.subscribe(ask()).unwrap();
-        latest.step().await;
-        sessions.push(latest);
-        app.settled().await;
-        app.take_reruns();
-        put(0.25).await;
-        app.settled().await;
-        // Of those that end behind 2 there are four; one ends behind 1.
-        assert_eq!(app.take_reruns().len(), 2);
-        for session in &mut sessions {
-            session.step().await;
-        }
-        let pages: Vec<Vec<f64>> =
-            sessions.iter().map(|s| s.value::<PaginationResult<f64>>(0).unwrap().page).collect();
-        let long = vec![0.0, 0.25, 1.0, 2.0];
-        assert_eq!(pages, [long.clone(), long.clone(), long.clone(), vec![0.0, 0.25, 1.0], long]);
     });
 }
 
