@@ -172,6 +172,31 @@ for (const { name, options } of connections) describe(`usePaginatedQuery, ${name
   });
 });
 
+test("a page that has more than a function may read is split until all of it is there", { timeout: 120_000 }, async () => {
+  const channel = "large";
+  const length = 900 * 1024;
+  const sendMany = (count) => http.mutation(anyApi.messages.sendMany, { channel, count, length });
+  await sendMany(2);
+  const [shown, statuses] = [{}, new Set()];
+  function Lengths() {
+    shown.last = usePaginatedQuery(anyApi.messages.lengths, { channel }, { initialNumItems: 100 });
+    return null;
+  }
+  const client = connect(server.url);
+  const watch = client.watchQuery(anyApi.messages.lengths, { channel, paginationOpts: { numItems: 100, cursor: null, id: -1 } });
+  cleanups.unshift(watch.onUpdate(() => statuses.add(watch.localQueryResult()?.pageStatus)));
+  const root = createRoot(document.createElement("div"));
+  cleanups.unshift(() => root.unmount());
+  root.render(createElement(ConvexProvider, { client }, createElement(Lengths)));
+  await eventually(() => shown.last?.status === "Exhausted" && shown.last.results.length === 2, "the first page");
+  await eventually(() => statuses.size === 1, "the first result");
+  await sendMany(17);
+  await eventually(() => statuses.has("SplitRequired"), "a page that can't be read as a whole");
+  await sendMany(17);
+  await eventually(() => shown.last.status === "Exhausted" && shown.last.results.length === 36, "all of the list", 60);
+  assert.ok(shown.last.results.every((one) => one === length));
+});
+
 test("a cursor of something else is an error that clients know", async () => {
   const list = "wrong cursor";
   await insert(list, [1, 2, 3]);

@@ -141,6 +141,27 @@ pub mod messages {
         ctx.db.patch(id, Patch::new().set(Message::body, body)).await
     }
 
+    /// Says a number of things of a length at once.
+    #[mutation]
+    pub async fn send_many(ctx: &MutationCtx, channel: String, count: u32, length: u32) -> Result<()> {
+        for _ in 0..count {
+            ctx.db.insert(Message { channel: channel.clone(), body: "x".repeat(length as usize) }).await?;
+        }
+        Ok(())
+    }
+
+    /// How long a channel's messages are, in pages: reads much and answers little.
+    #[query]
+    pub async fn lengths(
+        ctx: &QueryCtx,
+        channel: String,
+        pagination_opts: PaginationOptions,
+    ) -> Result<PaginationResult<f64>> {
+        let messages =
+            ctx.db.query::<Message>().with_index(Message::by_channel, |q| q.eq(Message::channel, channel));
+        Ok(messages.paginate(pagination_opts).await?.map(|message| message.value.body.len() as f64))
+    }
+
     /// Takes back what was said.
     #[mutation]
     pub async fn remove(ctx: &MutationCtx, id: Id<Message>) -> Result<()> {
@@ -148,7 +169,7 @@ pub mod messages {
     }
 
     pub(super) fn module() -> Module {
-        Module::new("messages").with(functions![send, list, edit, remove])
+        Module::new("messages").with(functions![send, list, send_many, lengths, edit, remove])
     }
 }
 
