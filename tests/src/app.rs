@@ -202,7 +202,7 @@ mod values {
 
     #[query]
     async fn get(ctx: &QueryCtx, key: String) -> Result<Value> {
-        Ok(find(ctx, key).await?.map_or(Value::Null, |stored| stored.value.value))
+        Ok(find(ctx, key).await?.map_or(Value::Null, |stored| Doc::into_value(stored).value))
     }
 
     /// What is stored, in the order of the index on the values.

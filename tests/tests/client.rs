@@ -138,7 +138,7 @@ impl Shown {
     /// Takes in the next changes, which must make of the list what it is now; what they were.
     async fn follow(&mut self, live: &mut Changes<Vec<Doc<Message>>>) -> Vec<Change> {
         let update = within(live.next()).await.unwrap().unwrap();
-        let row = |row: Doc<Message>| (row._id.to_string(), row.value.body);
+        let row = |row: Doc<Message>| (row._id.to_string(), Doc::into_value(row).body);
         let element = |index| row(update.element(index).unwrap().unwrap());
         for change in &update.changes {
             match *change {
@@ -208,7 +208,8 @@ async fn changes_lead_from_list_to_list_also_over_a_cut_connection() {
         shown.follow(&mut live).await;
     }
     let stored = within(writer.query(messages::list { channel: "m".into() })).await.unwrap();
-    let stored: Vec<_> = stored.into_iter().map(|row| (row._id.to_string(), row.value.body)).collect();
+    let stored: Vec<_> =
+        stored.into_iter().map(|row| (row._id.to_string(), Doc::into_value(row).body)).collect();
     assert_eq!(shown.0, stored);
     assert!(proxy.cuts() >= 3, "{} cuts", proxy.cuts());
 }

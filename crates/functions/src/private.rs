@@ -21,10 +21,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use hull_model::{Function, FunctionKind, Validated, Validator, Visibility};
-use hull_value::{Decode, Encode, Packed};
+use hull_value::{Decode, Encode, Packed, PackedEncoder};
 
 use crate::context::{MutationCtx, QueryCtx};
 use crate::error::{Error, Result};
+
+/// The room that a result begins with: a list mostly fits, and it is given back at once.
+const EXPECTED_BYTES: usize = 2048;
 
 /// The future of one call.
 pub type CallFuture<'a> = Pin<Box<dyn Future<Output = Result<Output>> + Send + 'a>>;
@@ -175,7 +178,11 @@ impl Call<'_> {
         let value = result.map_err(Into::into)?;
         let encoded = match self.form {
             Form::Json => hull_value::to_json(&value).map(Encoded::Json),
-            Form::Packed => Packed::encode(&value).map(Encoded::Packed),
+            Form::Packed => {
+                let mut encoder = PackedEncoder::with_capacity(EXPECTED_BYTES);
+                value.encode(&mut encoder);
+                encoder.finish().map(Encoded::Packed)
+            }
         };
         encoded.map(Output).map_err(invalid_result)
     }

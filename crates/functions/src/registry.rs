@@ -7,8 +7,9 @@ use std::any::TypeId;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use hull_model::{FunctionKind, Schema, TableMapping, Validator, Visibility, v};
+use hull_model::{FunctionKind, Schema, Table, TableMapping, Validator, Visibility, v};
 use hull_value::{Packed, ValueRef};
+use parking_lot::RwLock;
 use thiserror::Error as ThisError;
 
 use crate::app::App;
@@ -22,6 +23,8 @@ pub(crate) const MAX_VALUE_BYTES: usize = 16 * 1024 * 1024;
 /// The functions of an application, and the tables it declares.
 pub struct Registry {
     schema: Schema,
+    /// Of each Rust type of a table that was asked for, whether the schema has it.
+    declared: RwLock<HashMap<TypeId, bool>>,
     by_path: HashMap<Arc<str>, Arc<Function>>,
     by_type: HashMap<TypeId, Arc<Function>>,
 }
@@ -74,7 +77,12 @@ impl AppError {
 impl Registry {
     /// Checks and registers all functions of an application.
     pub fn new(app: App) -> std::result::Result<Registry, AppError> {
-        let mut registry = Registry { schema: app.schema, by_path: HashMap::new(), by_type: HashMap::new() };
+        let mut registry = Registry {
+            schema: app.schema,
+            declared: RwLock::default(),
+            by_path: HashMap::new(),
+            by_type: HashMap::new(),
+        };
         for module in app.modules {
             let name = module.name.strip_suffix(".js").unwrap_or(&module.name);
             if !is_module(name) {
@@ -125,6 +133,18 @@ impl Registry {
             doc: "",
         };
         self.by_path.insert(path, Arc::new(function));
+    }
+
+    /// Whether the table is declared as this Rust type says, and its documents are checked: then a stored document has
+    /// no field that the type has not.
+    pub(crate) fn declares<T: Table>(&self) -> bool {
+        let of = TypeId::of::<T>();
+        if let Some(known) = self.declared.read().get(&of) {
+            return *known;
+        }
+        let declared = self.schema.get(T::NAME).is_some_and(|table| table.document == T::table().document);
+        self.declared.write().insert(of, declared && self.schema.validate);
+        declared && self.schema.validate
     }
 
     /// The tables that the application declares.

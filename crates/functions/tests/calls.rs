@@ -32,7 +32,7 @@ async fn rate(ctx: &MutationCtx, id: Id<Note>, stars: Option<f64>) -> Result<()>
 
 #[query]
 async fn get(ctx: &QueryCtx, id: Id<Note>) -> Result<Option<String>> {
-    Ok(ctx.db.get(id).await?.map(|note| note.value.text))
+    Ok(ctx.db.get(id).await?.map(|note| Doc::into_value(note).text))
 }
 
 #[query]
@@ -43,6 +43,27 @@ async fn of(ctx: &QueryCtx, owner: String) -> Result<Vec<Doc<Note>>> {
         .order(Order::Desc)
         .collect()
         .await
+}
+
+/// Notes as somebody sees them who does not know all fields.
+#[derive(Table)]
+#[table("notes")]
+struct Card {
+    text: String,
+}
+
+#[query]
+async fn cards(ctx: &QueryCtx) -> Result<Vec<Doc<Card>>> {
+    ctx.db.query::<Card>().collect().await
+}
+
+#[query]
+async fn shouted(ctx: &QueryCtx) -> Result<Vec<Doc<Note>>> {
+    let mut notes = ctx.db.query::<Note>().collect().await?;
+    for note in notes.iter_mut().skip(1) {
+        note.text.make_ascii_uppercase();
+    }
+    Ok(notes)
 }
 
 #[internal_query]
@@ -152,6 +173,8 @@ fn app() -> TestApp {
         rate,
         get,
         of,
+        cards,
+        shouted,
         count,
         public_count,
         create_then_fail,
@@ -251,8 +274,13 @@ async fn errors_say_what_they_were_told_to() {
 async fn a_nested_mutation_that_fails_leaves_nothing_and_its_caller_goes_on() {
     let app = app();
     assert_eq!(app.mutation(recover { owner: "x".into() }).await.unwrap(), 2.0);
-    let texts: Vec<String> =
-        app.query(of { owner: "x".into() }).await.unwrap().into_iter().map(|note| note.value.text).collect();
+    let texts: Vec<String> = app
+        .query(of { owner: "x".into() })
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|note| Doc::into_value(note).text)
+        .collect();
     assert_eq!(texts, ["third", "first"]);
 }
 
@@ -325,4 +353,21 @@ async fn the_clock_of_a_test_moves_when_it_is_told_to() {
     let app = app();
     app.advance(Duration::from_millis(1500));
     assert_eq!(app.query(draw {}).await.unwrap()[0], 1_767_225_601_500.0);
+}
+
+#[tokio::test]
+async fn documents_are_handed_out_as_their_type_has_them() {
+    let app = app();
+    let mut ids = Vec::new();
+    for text in ["one", "two"] {
+        ids.push(app.mutation(create { owner: "ada".into(), text: text.into() }).await.unwrap());
+        app.mutation(rate { id: ids[ids.len() - 1], stars: Some(5.0) }).await.unwrap();
+    }
+    let json = |list: Value| Packed::encode(&list).unwrap().to_json();
+    let own = Packed::encode(&app.query(of { owner: "ada".into() }).await.unwrap()).unwrap().to_json();
+    assert_eq!(json(app.query_at("notes:of", Value::object([("owner", "ada")])).await.unwrap()), own);
+    let shouted = json(app.query_at("notes:shouted", Packed::empty_object()).await.unwrap());
+    assert!(shouted.contains("\"one\"") && shouted.contains("\"TWO\""), "{shouted}");
+    let cards = json(app.query_at("notes:cards", Packed::empty_object()).await.unwrap());
+    assert!(cards.contains("\"text\":\"two\"") && !cards.contains("owner"), "{cards}");
 }

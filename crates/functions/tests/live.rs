@@ -10,7 +10,7 @@ use hull_functions::{
     App, Identity, LiveSession, Module, MutationCtx, Order, QueryCtx, Result, TestApp, TestSession,
     UserIdentity, functions, mutation, query,
 };
-use hull_model::{Patch, Schema, Table};
+use hull_model::{Doc, Patch, Schema, Table};
 use hull_value::{Id, Packed, Value};
 use tokio::sync::Semaphore;
 
@@ -52,7 +52,7 @@ async fn post(ctx: &MutationCtx, table: String, text: String) -> Result<()> {
 
 #[query]
 async fn get(ctx: &QueryCtx, id: Id<Note>) -> Result<Option<String>> {
-    Ok(ctx.db.get(id).await?.map(|note| note.value.text))
+    Ok(ctx.db.get(id).await?.map(|note| Doc::into_value(note).text))
 }
 
 #[query]

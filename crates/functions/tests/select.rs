@@ -8,7 +8,7 @@ use hull_functions::{
     App, Identity, Module, MutationCtx, QueryCtx, QueryRequest, Result, TestApp, TestSession, field,
     functions, literal, mutation, query,
 };
-use hull_model::{Patch, Schema, Selected, Table};
+use hull_model::{Doc, Patch, Schema, Selected, Table};
 use hull_value::{Id, Packed, Value, ValueRef};
 
 #[derive(Table, Clone, Debug, PartialEq)]
@@ -54,7 +54,7 @@ async fn remove(ctx: &MutationCtx, id: Id<Message>) -> Result<()> {
 async fn again(ctx: &MutationCtx, id: Id<Message>) -> Result<Id<Message>> {
     let message = ctx.db.get(id).await?.ok_or_else(|| hull_functions::Error::message("gone"))?;
     ctx.db.delete(id).await?;
-    ctx.db.insert(message.value).await
+    ctx.db.insert(Doc::into_value(message)).await
 }
 
 macro_rules! inbox {
@@ -65,7 +65,7 @@ macro_rules! inbox {
 
 #[query]
 async fn whole(ctx: &QueryCtx) -> Result<Vec<String>> {
-    Ok(inbox!(ctx).collect().await?.into_iter().map(|message| message.value.title).collect())
+    Ok(inbox!(ctx).collect().await?.into_iter().map(|message| Doc::into_value(message).title).collect())
 }
 
 #[query]
@@ -96,7 +96,7 @@ async fn exists(ctx: &QueryCtx) -> Result<bool> {
 
 #[query]
 async fn first(ctx: &QueryCtx) -> Result<Option<String>> {
-    Ok(inbox!(ctx).first().await?.map(|message| message.value.title))
+    Ok(inbox!(ctx).first().await?.map(|message| Doc::into_value(message).title))
 }
 
 #[query]

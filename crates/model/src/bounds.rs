@@ -7,7 +7,7 @@
 
 use std::ops::Bound;
 
-use hull_value::{ValueRef, write_sort_key};
+use hull_value::{ValueRef, sort_key, write_sort_key};
 
 /// The first tag of sort keys whose length varies; all such tags are above those of fixed length.
 const FIRST_VARIABLE_TAG: u8 = 0x10;
@@ -99,12 +99,6 @@ impl IndexBounds {
         };
         KeyRange { start, end }
     }
-}
-
-fn sort_key(value: Option<ValueRef<'_>>) -> Vec<u8> {
-    let mut key = Vec::new();
-    write_sort_key(value, &mut key);
-    key
 }
 
 /// The least key above all that begin with this one, whose last sort key starts at `last`.

@@ -1,8 +1,9 @@
 //! A table's Rust type, and a stored document of it.
 
+use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-use hull_value::{Decode, DecodeError, Encode, Encoder, FieldKey, Fields, Id, ObjectRef, ValueRef};
+use hull_value::{Decode, DecodeError, Encode, Encoder, FieldKey, Fields, Id, ObjectRef, Packed, ValueRef};
 
 use crate::{CREATION_TIME_FIELD, ID_FIELD, TableDef, Validated, Validator};
 
@@ -24,9 +25,18 @@ pub trait Table: Encode + Decode + Validated + Send + Sync + 'static {
 
 /// A stored document: its value with its id and the time of its creation.
 ///
-/// The fields of the value are reached directly (`entry.content`). On the wire it is one flat object.
-#[derive(Clone, Debug, PartialEq)]
+/// They are reached directly, and so are the fields of the value (`entry._id`, `entry.content`). On the wire it is one flat
+/// object: as it is stored, for as long as nothing of it is changed.
+#[derive(Clone)]
 pub struct Doc<T> {
+    parts: DocParts<T>,
+    /// The whole object as it is stored, if it is exactly what `parts` say. Whoever may change them takes it away.
+    stored: Option<Packed>,
+}
+
+/// What a [`Doc`] is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DocParts<T> {
     /// The id.
     pub _id: Id<T>,
     /// When it was created, in milliseconds since the epoch.
@@ -35,7 +45,54 @@ pub struct Doc<T> {
     pub value: T,
 }
 
+impl<T> Doc<T> {
+    /// A document of these parts; the time is in milliseconds since the epoch.
+    pub fn new(id: Id<T>, creation_time: f64, value: T) -> Doc<T> {
+        Doc { parts: DocParts { _id: id, _creation_time: creation_time, value }, stored: None }
+    }
+
+    /// A document of these parts that is stored as this object, which must say the same.
+    #[must_use]
+    pub fn stored_as(mut self, object: Packed) -> Doc<T> {
+        self.stored = Some(object);
+        self
+    }
+
+    /// The fields that the table declares: `Doc::into_value(entry)`.
+    pub fn into_value(this: Doc<T>) -> T {
+        this.parts.value
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Doc<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.parts.fmt(f)
+    }
+}
+
+/// How it is stored makes no difference.
+impl<T: PartialEq> PartialEq for Doc<T> {
+    fn eq(&self, other: &Doc<T>) -> bool {
+        self.parts == other.parts
+    }
+}
+
 impl<T> Deref for Doc<T> {
+    type Target = DocParts<T>;
+
+    fn deref(&self) -> &DocParts<T> {
+        &self.parts
+    }
+}
+
+impl<T> DerefMut for Doc<T> {
+    fn deref_mut(&mut self) -> &mut DocParts<T> {
+        self.stored = None;
+        &mut self.parts
+    }
+}
+
+impl<T> Deref for DocParts<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -43,7 +100,7 @@ impl<T> Deref for Doc<T> {
     }
 }
 
-impl<T> DerefMut for Doc<T> {
+impl<T> DerefMut for DocParts<T> {
     fn deref_mut(&mut self) -> &mut T {
         &mut self.value
     }
@@ -51,6 +108,9 @@ impl<T> DerefMut for Doc<T> {
 
 impl<T: Encode> Encode for Doc<T> {
     fn encode<E: Encoder>(&self, e: &mut E) {
+        if let Some(stored) = &self.stored {
+            return e.value(stored.as_ref());
+        }
         let mut inner =
             WithSystemFields { e, depth: 0, id: Some(&self._id), creation_time: self._creation_time };
         self.value.encode(&mut inner);
@@ -60,11 +120,9 @@ impl<T: Encode> Encode for Doc<T> {
 impl<T: Decode> Decode for Doc<T> {
     fn decode(value: ValueRef<'_>) -> Result<Self, DecodeError> {
         let mut fields = object_of(value)?.fields();
-        Ok(Doc {
-            _creation_time: decode_field(&mut fields, CREATION_TIME_FIELD)?,
-            _id: decode_field(&mut fields, ID_FIELD)?,
-            value: T::decode(value)?,
-        })
+        let creation_time = decode_field(&mut fields, CREATION_TIME_FIELD)?;
+        let id = decode_field(&mut fields, ID_FIELD)?;
+        Ok(Doc::new(id, creation_time, T::decode(value)?))
     }
 }
 

@@ -26,7 +26,7 @@ mod validator_json;
 
 pub use bounds::{IndexBounds, KeyRange};
 pub use check::{ValidationError, ValidationErrorKind};
-pub use doc::{Doc, Table};
+pub use doc::{Doc, DocParts, Table};
 pub use error::{SchemaError, SchemaErrors};
 pub use field_value::FieldValue;
 pub use function::{Function, FunctionKind, FunctionPaths, Visibility};

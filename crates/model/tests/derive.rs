@@ -155,11 +155,21 @@ fn a_document_goes_to_the_wire_and_back() {
     assert_eq!(wire["kind"], "not_so_good");
     assert_eq!(wire["home"], json!({"city": "London"}));
 
-    let doc = Doc { _id: id(2), _creation_time: 1.5, value: person() };
+    let doc = Doc::new(id(2), 1.5, person());
     let packed = Packed::encode(&doc).unwrap();
     assert_eq!(packed.decode::<Doc<Person>>().unwrap(), doc);
     assert_eq!(packed.to_json(), to_json(&doc).unwrap());
     Doc::<Person>::validator().check(packed.as_ref(), &People).unwrap();
+    // It is handed out as it is stored until it is changed, if only by a look that may change it.
+    let mut stored = doc.clone().stored_as(packed.clone());
+    assert_eq!((Packed::encode(&stored).unwrap(), &stored), (packed.clone(), &doc));
+    stored.first_name = "Grace".into();
+    let changed = Packed::encode(&stored).unwrap();
+    assert_eq!(changed.decode::<Doc<Person>>().unwrap(), stored);
+    assert_ne!(changed, packed);
+    let mut stored = doc.clone().stored_as(packed.clone());
+    stored._creation_time = 2.5;
+    assert_eq!(Packed::encode(&stored).unwrap().decode::<Doc<Person>>().unwrap()._creation_time, 2.5);
     // The system fields stand between the upper case key and the others.
     let keys: Vec<&str> = packed.as_object().unwrap().iter().map(|(key, _)| key).collect();
     assert!(keys.is_sorted(), "{keys:?}");
@@ -256,11 +266,7 @@ fn a_table_may_be_a_union() {
     // A field with several types takes any value.
     let _ = Happening::by_size.range().eq(Happening::size, Value::from(5.0));
     let _ = Happening::by_what_kind.range().eq(Happening::what_kind, "click");
-    let doc = Doc {
-        _id: id(1),
-        _creation_time: 0.0,
-        value: Happening::SignUp { user_name: "u".into(), size: 1.0 },
-    };
+    let doc = Doc::new(id(1), 0.0, Happening::SignUp { user_name: "u".into(), size: 1.0 });
     assert_eq!(Packed::encode(&doc).unwrap().decode::<Doc<Happening>>().unwrap(), doc);
     let members = serde_json::to_value(Doc::<Happening>::validator().to_json()).unwrap();
     assert_eq!(

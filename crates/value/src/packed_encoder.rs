@@ -16,7 +16,12 @@ pub struct PackedEncoder {
 impl PackedEncoder {
     /// An encoder that refuses a key that comes twice.
     pub fn new() -> Self {
-        PackedEncoder { out: Vec::with_capacity(128), ..PackedEncoder::default() }
+        PackedEncoder::with_capacity(128)
+    }
+
+    /// The same with room for a value of so many packed bytes.
+    pub fn with_capacity(bytes: usize) -> Self {
+        PackedEncoder { out: Vec::with_capacity(bytes), ..PackedEncoder::default() }
     }
 
     /// An encoder where the last of equal keys wins, as in `JSON.parse`; all of them count as fields, so that no text

@@ -24,6 +24,7 @@ pub(crate) const BYTES: u8 = 6;
 pub(crate) const ARRAY: u8 = 7;
 pub(crate) const OBJECT: u8 = 8;
 
+#[inline]
 pub(crate) fn write_varint(out: &mut Vec<u8>, mut n: usize) {
     while n >= 0x80 {
         out.push((n as u8) | 0x80);
@@ -33,6 +34,7 @@ pub(crate) fn write_varint(out: &mut Vec<u8>, mut n: usize) {
 }
 
 /// A shortest-form varint of at most 32 bits.
+#[inline]
 pub(crate) fn read_varint(input: &mut &[u8]) -> Option<usize> {
     let (&first, rest) = input.split_first()?;
     *input = rest;
@@ -51,12 +53,14 @@ pub(crate) fn read_varint(input: &mut &[u8]) -> Option<usize> {
     None
 }
 
+#[inline]
 pub(crate) fn take<'a>(input: &mut &'a [u8], n: usize) -> Option<&'a [u8]> {
     let (head, rest) = input.split_at_checked(n)?;
     *input = rest;
     Some(head)
 }
 
+#[inline]
 pub(crate) fn take_array<const N: usize>(input: &mut &[u8]) -> Option<[u8; N]> {
     let (head, rest) = input.split_first_chunk::<N>()?;
     *input = rest;
@@ -64,17 +68,20 @@ pub(crate) fn take_array<const N: usize>(input: &mut &[u8]) -> Option<[u8; N]> {
 }
 
 /// The bytes of a string, a byte string or a key.
+#[inline]
 pub(crate) fn read_bytes<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
     let len = read_varint(input)?;
     take(input, len)
 }
 
 /// The elements or fields of an array or object.
+#[inline]
 pub(crate) fn read_body<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
     let len = u32::from_le_bytes(take_array(input)?);
     take(input, len as usize)
 }
 
+#[inline]
 pub(crate) fn read_value<'a>(input: &mut &'a [u8]) -> Option<ValueRef<'a>> {
     let (&tag, rest) = input.split_first()?;
     *input = rest;
@@ -92,6 +99,7 @@ pub(crate) fn read_value<'a>(input: &mut &'a [u8]) -> Option<ValueRef<'a>> {
     })
 }
 
+#[inline]
 pub(crate) fn skip_value(input: &mut &[u8]) -> Option<()> {
     let (&tag, rest) = input.split_first()?;
     *input = rest;
@@ -112,6 +120,7 @@ pub(crate) fn skip_value(input: &mut &[u8]) -> Option<()> {
 }
 
 /// Reads a field of an object, and gives its key.
+#[inline]
 pub(crate) fn read_field<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
     let key = read_bytes(input)?;
     skip_value(input)?;
@@ -144,6 +153,7 @@ pub(crate) fn measure_object(mut body: &[u8]) -> Measure {
     all
 }
 
+#[inline]
 pub(crate) fn measure_value(input: &mut &[u8]) -> Option<Measure> {
     let (&tag, rest) = input.split_first()?;
     *input = rest;

@@ -65,7 +65,7 @@ impl KeyError {
 
 /// The sort key of a value, or of a missing field.
 pub fn sort_key(value: Option<ValueRef<'_>>) -> Vec<u8> {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(16);
     write_sort_key(value, &mut out);
     out
 }

@@ -368,9 +368,13 @@ impl<'a> Fields<'a> {
     /// The value of `key`. Fields before it are passed for good; when it is missing the cursor stays at the
     /// first field after its place.
     pub fn find(&mut self, key: &str) -> Option<ValueRef<'a>> {
+        let key = key.as_bytes();
         loop {
             let mut rest = self.0;
-            match raw::read_bytes(&mut rest)?.cmp(key.as_bytes()) {
+            let found = raw::read_bytes(&mut rest)?;
+            // The first byte tells most keys apart.
+            let order = found.first().cmp(&key.first());
+            match order.then_with(|| found.cmp(key)) {
                 Ordering::Less => {
                     raw::skip_value(&mut rest)?;
                     self.0 = rest;

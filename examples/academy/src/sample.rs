@@ -139,10 +139,9 @@ impl World {
     fn rows<T: Sampled>(&self) -> Rows {
         let world = self.clone();
         let rows = (0..T::count(self)).filter_map(move |n| {
-            let (_id, _creation_time) = (world.id::<T>(n), world.time::<T>(n));
-            let value = world.get::<T>(n)?;
+            let document = Doc::new(world.id::<T>(n), world.time::<T>(n), world.get::<T>(n)?);
             // Small, with names that the schema has checked: nothing that can't be written.
-            Some((T::NAME, Packed::encode(&Doc { _id, _creation_time, value }).ok()?))
+            Some((T::NAME, Packed::encode(&document).ok()?))
         });
         Box::new(rows)
     }

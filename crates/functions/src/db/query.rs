@@ -36,6 +36,8 @@ struct Rows<'a, T: Table, S: Shape<T>> {
     /// Filters on whole documents, from before fields were selected.
     whole: Vec<Filter<'a, Doc<T>>>,
     filters: Vec<Filter<'a, S::Row>>,
+    /// Whether the documents are just what `T` says.
+    exact: bool,
     shape: PhantomData<fn() -> S>,
 }
 
@@ -43,12 +45,12 @@ impl<T: Table, S: Shape<T>> Rows<'_, T, S> {
     /// The row of a document, if it passes.
     fn row(&self, document: &Document) -> Result<Option<S::Row>> {
         if !self.whole.is_empty() {
-            let document: Doc<T> = Whole::row(document)?;
+            let document: Doc<T> = Whole::row(document, self.exact)?;
             if !self.whole.iter().all(|keep| keep(&document)) {
                 return Ok(None);
             }
         }
-        let row = S::row(document)?;
+        let row = S::row(document, self.exact)?;
         Ok(self.filters.iter().all(|keep| keep(&row)).then_some(row))
     }
 
@@ -59,7 +61,8 @@ impl<T: Table, S: Shape<T>> Rows<'_, T, S> {
 
 impl<'a, T: Table> Query<'a, T> {
     pub(super) fn new(reader: &'a DatabaseReader) -> Query<'a, T> {
-        let rows = Rows { whole: Vec::new(), filters: Vec::new(), shape: PhantomData };
+        let exact = reader.run.registry.declares::<T>();
+        let rows = Rows { whole: Vec::new(), filters: Vec::new(), exact, shape: PhantomData };
         Query { plan: Plan::full(reader, T::NAME), rows }
     }
 
@@ -74,7 +77,7 @@ impl<'a, T: Table> Query<'a, T> {
     pub fn select<S: Selection<T>>(self, _fields: S) -> Query<'a, T, Fields<S>> {
         let whole = self.rows.filters;
         let fields = <Fields<S> as Shape<T>>::fields().filter(|_| whole.is_empty()).map(Cow::Borrowed);
-        let rows = Rows { whole, filters: Vec::new(), shape: PhantomData };
+        let rows = Rows { whole, filters: Vec::new(), exact: self.rows.exact, shape: PhantomData };
         Query { plan: Plan { fields, ..self.plan }, rows }
     }
 }

@@ -31,7 +31,7 @@ impl DatabaseReader {
                 tx.get(id.document_id()).map_err(transaction_error)
             })
             .await?;
-        found.map(|document| Whole::row(&document)).transpose()
+        found.map(|document| Whole::row(&document, self.run.registry.declares::<T>())).transpose()
     }
 
     /// Some fields of the document with this id, if it exists. What the function does depends on these fields and on
@@ -51,7 +51,7 @@ impl DatabaseReader {
                 tx.get_fields(id.document_id(), S::NAMES).map_err(transaction_error)
             })
             .await?;
-        found.map(|document| <Fields<S> as Shape<T>>::row(&document)).transpose()
+        found.map(|document| <Fields<S> as Shape<T>>::row(&document, false)).transpose()
     }
 
     /// A query on a table; without an index it goes through all documents in the order of their creation.

@@ -18,9 +18,9 @@ pub trait Shape<T> {
     #[doc(hidden)]
     fn fields() -> Option<&'static [&'static str]>;
 
-    /// The row of a document, made of nothing but these fields.
+    /// The row of a document, made of nothing but these fields. `exact`: the document is known to be just what `T` says.
     #[doc(hidden)]
-    fn row(document: &Document) -> Result<Self::Row>;
+    fn row(document: &Document, exact: bool) -> Result<Self::Row>;
 }
 
 /// Whole documents: rows are `Doc<T>`.
@@ -34,9 +34,10 @@ impl<T: Table> Shape<T> for Whole {
     }
 
     /// The system fields are at hand and need not be parsed.
-    fn row(document: &Document) -> Result<Doc<T>> {
+    fn row(document: &Document, exact: bool) -> Result<Doc<T>> {
         let value = T::decode(document.value.as_ref()).map_err(|error| misfit::<T>(document, &error))?;
-        Ok(Doc { _id: Id::from(document.id), _creation_time: document.creation_time, value })
+        let row = Doc::new(Id::from(document.id), document.creation_time, value);
+        Ok(if exact { row.stored_as(document.value.clone()) } else { row })
     }
 }
 
@@ -50,7 +51,7 @@ impl<T: Table, S: Selection<T>> Shape<T> for Fields<S> {
         Some(S::NAMES)
     }
 
-    fn row(document: &Document) -> Result<Self::Row> {
+    fn row(document: &Document, _: bool) -> Result<Self::Row> {
         Selected::read::<S>(Id::from(document.id), document.creation_time, object(document)?)
             .map_err(|error| misfit::<T>(document, &error))
     }

@@ -51,7 +51,7 @@ async fn record(ctx: &MutationCtx, #[hull(flatten)] attempt: PracticeAttempt) ->
     ctx.db.get(user_id).await?.ok_or_else(|| not_found("user", user_id))?;
     let item = ctx.db.get(item_id).await?.ok_or_else(|| not_found("practice item", item_id))?;
     let template = ctx.db.get(item.template_id).await?;
-    let mut trained = template.map(|template| template.value.skills).unwrap_or_default();
+    let mut trained = template.map(|template| Doc::into_value(template).skills).unwrap_or_default();
     trained.sort();
     trained.dedup();
     let known = ctx

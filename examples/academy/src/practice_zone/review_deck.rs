@@ -75,7 +75,7 @@ async fn review(
         .await?;
     let now = ctx.now();
     let (id, mut card) = match card {
-        Some(Doc { _id, value, .. }) => (Some(_id), value),
+        Some(card) => (Some(card._id), Doc::into_value(card)),
         None => (None, new_card(user_id, item_id, now)),
     };
     let after = Standing { stability: card.stability, difficulty: card.difficulty }.after(quality);
