@@ -6,7 +6,6 @@
 use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hull_engine::{BeginError, DirOptions, Engine, OpenError, SchemaChangeError};
 use hull_model::Function;
@@ -21,10 +20,8 @@ use crate::error::FunctionError;
 use crate::identity::Identity;
 use crate::live::{CACHE_BYTES, LiveQueries, LiveSession};
 use crate::registry::{AppError, Registry};
+use crate::release::released;
 use crate::runner::{MutationRequest, QueryRequest, Runner};
-
-/// How long closing waits for what still uses the database.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An open database with an application's functions. Cloning is cheap; all clones are the same database.
 ///
@@ -158,13 +155,7 @@ impl Embedded {
         drop(self);
         let closing = tokio::task::spawn_blocking(move || engine.shutdown());
         closing.await.map_err(|error| EmbeddedError::Interrupted(error.to_string()))?;
-        // Queries that ran a moment ago are let go of by their tasks.
-        let let_go = async {
-            while !watch.is_closed() {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, let_go).await.map_err(|_| EmbeddedError::InUse)
+        if released(&watch).await { Ok(()) } else { Err(EmbeddedError::InUse) }
     }
 
     async fn ask(&self, path: &str, args: &Packed) -> Result<Packed, FunctionError> {

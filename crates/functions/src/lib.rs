@@ -19,6 +19,7 @@ mod pages;
 mod path;
 mod private;
 mod registry;
+mod release;
 mod request;
 mod run;
 mod runner;
@@ -42,6 +43,7 @@ pub use outcome::{Attachment, MutationOutcome, Observed, QueryOutcome, QueryResu
 pub use pages::{PageStatus, PaginationOptions, PaginationResult};
 pub use path::{canonical_path, display_path};
 pub use registry::{AppError, Function, Registry};
+pub use release::released;
 pub use request::RequestId;
 pub use runner::{MutationRequest, QueryRequest, RunError, Runner};
 pub use sweep::{IDLE, SessionSweep};

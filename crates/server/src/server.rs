@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hull_functions::{App, SessionSweep};
+use hull_functions::{App, SessionSweep, released};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -202,7 +202,11 @@ impl Server {
         }
         if let Some(backend) = self.backend.take() {
             self.shared.let_go();
+            let watch = backend.engine().watch();
             tokio::task::spawn_blocking(move || backend.shutdown()).await?;
+            if !released(&watch).await {
+                tracing::warn!("a function still runs: the directory is let go of when it ends");
+            }
         }
         Ok(())
     }
