@@ -1,10 +1,8 @@
 //! [`Change`]: what happened to a list, for a user interface that animates it instead of drawing it again.
 
-use hull_value::{Packed, ValueRef};
+use hull_value::ValueRef;
 
 use super::align::{Origin, align};
-use super::apply::{Form, PatchError};
-use super::steps::origins_of_steps;
 
 /// One change of a list. Changes apply one after the other: an index counts the elements as they stand just before.
 ///
@@ -38,8 +36,8 @@ pub enum Change {
     Replaced,
 }
 
-/// What takes `old` to `new`, found by comparing both. To be used where there is no patch between them; the values may
-/// be parts of results, such as the page of a paginated query.
+/// What takes `old` to `new`, found by comparing both: of a reader who took several results as one there is no
+/// patch. The values may be parts of results, such as the page of a paginated query.
 pub fn changes(old: ValueRef<'_>, new: ValueRef<'_>) -> Vec<Change> {
     match (old, new) {
         _ if old == new => Vec::new(),
@@ -48,18 +46,6 @@ pub fn changes(old: ValueRef<'_>, new: ValueRef<'_>) -> Vec<Change> {
             changes_of(old.len(), &align(&old, &new))
         }
         _ => vec![Change::Replaced],
-    }
-}
-
-/// What a patch does to `old`.
-pub fn patch_changes(old: &Packed, patch: &Packed) -> Result<Vec<Change>, PatchError> {
-    match (Form::read(patch.as_ref())?, old.as_ref()) {
-        (Form::Same, _) => Ok(Vec::new()),
-        (Form::List(steps), ValueRef::Array(old)) => {
-            let len = old.len();
-            Ok(changes_of(len, &origins_of_steps(len, steps)?))
-        }
-        _ => Ok(vec![Change::Replaced]),
     }
 }
 

@@ -16,7 +16,7 @@ mod steps;
 mod text;
 
 pub use apply::{PatchError, apply};
-pub use changes::{Change, changes, patch_changes};
+pub use changes::{Change, changes};
 pub use hash::{HashError, ValueHash};
 pub use make::{Made, make};
 pub use rows::{RowHashes, RowOrigins};
