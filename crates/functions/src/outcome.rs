@@ -1,11 +1,10 @@
 //! What a call ends with.
 
 use std::any::Any;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use hull_engine::ReadSet;
-use hull_value::{Packed, Timestamp};
+use hull_value::{Compared, Packed, Timestamp};
 
 use crate::error::FunctionError;
 use crate::log_lines::LogLines;
@@ -35,29 +34,6 @@ pub struct QueryResult {
     compared: Compared,
 }
 
-/// What a result was compared with last. All who are told a result were mostly told the same one before, and to find
-/// that two long lists differ at their end takes a look at both.
-#[derive(Debug)]
-struct Compared {
-    /// Tells a result apart from all others of this process.
-    number: u64,
-    /// The other's number, doubled, and one more if they are the same.
-    last: AtomicU64,
-}
-
-impl Default for Compared {
-    fn default() -> Compared {
-        static RESULTS: AtomicU64 = AtomicU64::new(1);
-        Compared { number: RESULTS.fetch_add(1, Ordering::Relaxed), last: AtomicU64::new(0) }
-    }
-}
-
-impl Clone for Compared {
-    fn clone(&self) -> Compared {
-        Compared::default()
-    }
-}
-
 impl QueryResult {
     /// A result.
     pub fn new(
@@ -71,13 +47,7 @@ impl QueryResult {
 
     /// Whether a client that has one need not be sent the other.
     pub fn same(&self, other: &QueryResult) -> bool {
-        let known = self.compared.last.load(Ordering::Relaxed);
-        if known >> 1 == other.compared.number {
-            return known & 1 == 1;
-        }
-        let same = self.value == other.value && self.log_lines == other.log_lines;
-        self.compared.last.store((other.compared.number << 1) | u64::from(same), Ordering::Relaxed);
-        same
+        self.compared.same(&other.compared, || self.value == other.value && self.log_lines == other.log_lines)
     }
 }
 

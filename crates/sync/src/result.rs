@@ -6,9 +6,8 @@
 //! that changes alone is not news.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use hull_value::{JsonRows, Packed};
+use hull_value::{Compared, JsonRows, Packed};
 
 use crate::diffs::Diffs;
 use crate::write::{push_number, push_string, push_strings};
@@ -66,17 +65,12 @@ impl Body {
     }
 }
 
-/// How many results there were. A result's number tells it apart from all others of this process.
-static RESULTS: AtomicU64 = AtomicU64::new(0);
-
 /// A query's result with its log lines and its journal.
 #[derive(Debug)]
 pub struct QueryResult {
-    number: u64,
+    /// Also gives the number by which a diff names it.
+    compared: Compared,
     body: Body,
-    /// The number of the result that it was compared with last, doubled, and one more if they are the same: all who listen
-    /// were mostly told the same one before.
-    compared: AtomicU64,
     diffs: Diffs,
     tail: Box<[u8]>,
     logs: usize,
@@ -107,11 +101,9 @@ impl QueryResult {
             None => tail.extend_from_slice(b"null"),
         }
         tail.push(b'}');
-        let number = RESULTS.fetch_add(1, Ordering::Relaxed) + 1;
         Self {
-            number,
+            compared: Compared::new(),
             body,
-            compared: AtomicU64::new(0),
             diffs: Diffs::default(),
             tail: tail.into_boxed_slice(),
             logs,
@@ -126,18 +118,13 @@ impl QueryResult {
 
     /// Whether a client that has one needs not be told the other.
     pub fn is_same(&self, other: &Self) -> bool {
-        let known = self.compared.load(Ordering::Relaxed);
-        if known >> 1 == other.number {
-            return known & 1 == 1;
-        }
-        let same_body = match (&self.body, &other.body) {
+        let same_body = || match (&self.body, &other.body) {
             (Body::Value(one), Body::Value(other)) => one.value() == other.value(),
             (Body::Failure(one), Body::Failure(other)) => one == other,
             _ => false,
         };
-        let same = same_body && self.tail[..self.logs] == other.tail[..other.logs];
-        self.compared.store((other.number << 1) | u64::from(same), Ordering::Relaxed);
-        same
+        let same = || same_body() && self.tail[..self.logs] == other.tail[..other.logs];
+        self.compared.same(&other.compared, same)
     }
 
     /// The value, if there is one: itself, and its text.
@@ -147,7 +134,7 @@ impl QueryResult {
 
     /// The number by which a diff names its base; none for an error.
     pub(crate) fn number(&self) -> Option<u64> {
-        self.value().map(|_| self.number)
+        self.value().map(|_| self.compared.number())
     }
 
     /// What of this result differs from `before`, if both are values and telling it is shorter than telling this one; and
@@ -155,7 +142,8 @@ impl QueryResult {
     pub(crate) fn diff(&self, before: &QueryResult) -> (Option<Arc<str>>, bool) {
         match (&before.body, &self.body) {
             (Body::Value(old), Body::Value(new)) => {
-                self.diffs.between((before.number, old.value(), &before.diffs), (self.number, new.value()))
+                let base = (before.compared.number(), old.value(), &before.diffs);
+                self.diffs.between(base, (self.compared.number(), new.value()))
             }
             _ => (None, false),
         }

@@ -5,6 +5,7 @@
 //! between; [`Value`] is the tree for those who want one. Nothing here does input, output or async work.
 
 mod bytes;
+mod compared;
 mod decode;
 mod document;
 mod encode;
@@ -25,6 +26,7 @@ mod value;
 mod view;
 
 pub use bytes::{Bytes, Nullable};
+pub use compared::Compared;
 pub use decode::{Decode, DecodeError};
 pub use document::{
     DocumentError, MAX_DOCUMENT_NESTING, MAX_DOCUMENT_SIZE, check_document, check_document_limits,
