@@ -50,6 +50,7 @@ pub mod storage;
 mod transaction;
 mod undo;
 mod verify;
+mod within;
 mod writes;
 
 pub use backup::{BACKUP_FORMAT, Backup, BackupError, BackupInfo, verify_backup, write_backup};
@@ -81,4 +82,5 @@ pub use scan::{Order, Scan, SystemScan};
 pub use schema_change::Progress;
 pub use transaction::Transaction;
 pub use verify::{Finding, VerifiedIndex, VerifiedTable, VerifyProgress, VerifyReport};
+pub use within::Within;
 pub use writes::Savepoint;

@@ -12,7 +12,8 @@ use smallvec::SmallVec;
 
 use crate::fields::FieldMask;
 use crate::key::{Key, Keyspace, key};
-use crate::read_set::{End, ReadSet};
+use crate::read_set::{End, Interval, ReadSet};
+use crate::within::at;
 
 /// The keys that one commit changed, with what of them: for each document its id, its keys before and its keys after in
 /// every index.
@@ -110,12 +111,30 @@ impl ReadSet {
 /// The intervals of many read sets, each with the subscriber it belongs to.
 #[derive(Debug)]
 pub struct IntervalIndex<S> {
-    /// Apart by what the reads look at, so that no time is lost on those that a commit does not concern.
-    keyspaces: HashMap<Keyspace, Vec<(FieldMask, PerMask<S>)>>,
+    keyspaces: HashMap<Keyspace, PerKeyspace<S>>,
 }
 
+/// Apart by what the reads look at, so that no time is lost on those that a commit does not concern.
 #[derive(Debug)]
-struct PerMask<S> {
+struct PerKeyspace<S> {
+    plain: Vec<(FieldMask, Intervals<S>)>,
+    within: Vec<PerPlaces<S>>,
+}
+
+/// Intervals with conditions at the same places of a key: what a key has there finds those that may hold it, however
+/// many others there are.
+#[derive(Debug)]
+struct PerPlaces<S> {
+    mask: FieldMask,
+    /// How far before a key's end.
+    places: SmallVec<[u16; 4]>,
+    by_values: HashMap<Values, Intervals<S>>,
+}
+
+type Values = SmallVec<[u64; 4]>;
+
+#[derive(Debug)]
+struct Intervals<S> {
     points: HashMap<Key, SmallVec<[S; 2]>>,
     ranges: Treap<S>,
 }
@@ -123,6 +142,18 @@ struct PerMask<S> {
 impl<S> Default for IntervalIndex<S> {
     fn default() -> Self {
         Self { keyspaces: HashMap::new() }
+    }
+}
+
+impl<S> Default for PerKeyspace<S> {
+    fn default() -> Self {
+        Self { plain: Vec::new(), within: Vec::new() }
+    }
+}
+
+impl<S> Default for Intervals<S> {
+    fn default() -> Self {
+        Self { points: HashMap::new(), ranges: Treap::default() }
     }
 }
 
@@ -135,46 +166,18 @@ impl<S: Clone + PartialEq> IntervalIndex<S> {
     /// Adds every interval of `reads` for `subscriber`.
     pub fn insert(&mut self, reads: &ReadSet, subscriber: S) {
         for interval in &reads.intervals {
-            let masks = self.keyspaces.entry(interval.keyspace).or_default();
-            let at = masks.iter().position(|(mask, _)| *mask == interval.mask).unwrap_or_else(|| {
-                let per = PerMask { points: HashMap::new(), ranges: Treap::default() };
-                masks.push((interval.mask, per));
-                masks.len() - 1
-            });
-            let per = &mut masks[at].1;
-            match &interval.end {
-                End::Point => per.points.entry(interval.start.clone()).or_default().push(subscriber.clone()),
-                End::Before(end) => per.ranges.insert(&interval.start, Some(end), subscriber.clone()),
-                End::Unbounded => per.ranges.insert(&interval.start, None, subscriber.clone()),
-            }
+            let per = self.keyspaces.entry(interval.keyspace).or_default();
+            per.of(interval).insert(interval, subscriber.clone());
         }
     }
 
     /// Takes out what [`IntervalIndex::insert`] added for the same read set and subscriber.
     pub fn remove(&mut self, reads: &ReadSet, subscriber: &S) {
         for interval in &reads.intervals {
-            let Some(masks) = self.keyspaces.get_mut(&interval.keyspace) else { continue };
-            let Some(at) = masks.iter().position(|(mask, _)| *mask == interval.mask) else { continue };
-            let per = &mut masks[at].1;
-            match &interval.end {
-                End::Point => {
-                    if let Some(list) = per.points.get_mut(&interval.start) {
-                        if let Some(at) = list.iter().position(|s| s == subscriber) {
-                            list.swap_remove(at);
-                        }
-                        if list.is_empty() {
-                            per.points.remove(&interval.start);
-                        }
-                    }
-                }
-                End::Before(end) => per.ranges.remove(&interval.start, Some(end), subscriber),
-                End::Unbounded => per.ranges.remove(&interval.start, None, subscriber),
-            }
-            if per.points.is_empty() && per.ranges.root == NIL {
-                masks.swap_remove(at);
-                if masks.is_empty() {
-                    self.keyspaces.remove(&interval.keyspace);
-                }
+            let Some(per) = self.keyspaces.get_mut(&interval.keyspace) else { continue };
+            per.remove(interval, subscriber);
+            if per.plain.is_empty() && per.within.is_empty() {
+                self.keyspaces.remove(&interval.keyspace);
             }
         }
     }
@@ -183,14 +186,15 @@ impl<S: Clone + PartialEq> IntervalIndex<S> {
     /// several times.
     pub fn stab(&self, commit: &CommitKeys, mut hit: impl FnMut(&S)) {
         for (keyspace, changed, k) in commit.iter() {
-            let Some(masks) = self.keyspaces.get(&keyspace) else { continue };
-            for (_, per) in masks.iter().filter(|(mask, _)| mask.meets(changed)) {
-                if !per.points.is_empty()
-                    && let Some(list) = per.points.get(&key(k))
-                {
-                    list.iter().for_each(&mut hit);
+            let Some(per) = self.keyspaces.get(&keyspace) else { continue };
+            for (_, intervals) in per.plain.iter().filter(|(mask, _)| mask.meets(changed)) {
+                intervals.stab(k, &mut hit);
+            }
+            for group in per.within.iter().filter(|group| group.mask.meets(changed)) {
+                let values: Option<Values> = group.places.iter().map(|place| at(k, *place)).collect();
+                if let Some(intervals) = values.and_then(|values| group.by_values.get(&values)) {
+                    intervals.stab(k, &mut hit);
                 }
-                per.ranges.stab(per.ranges.root, k, &mut hit);
             }
         }
     }
@@ -198,6 +202,100 @@ impl<S: Clone + PartialEq> IntervalIndex<S> {
     /// Whether no interval is held.
     pub fn is_empty(&self) -> bool {
         self.keyspaces.is_empty()
+    }
+}
+
+impl<S: PartialEq> PerKeyspace<S> {
+    /// Where an interval belongs.
+    fn of(&mut self, interval: &Interval) -> &mut Intervals<S> {
+        let mask = interval.mask;
+        if interval.within.is_empty() {
+            let at = self.plain.iter().position(|(known, _)| *known == mask).unwrap_or_else(|| {
+                self.plain.push((mask, Intervals::default()));
+                self.plain.len() - 1
+            });
+            return &mut self.plain[at].1;
+        }
+        let (places, values) = places_and_values(interval);
+        let at = self.within.iter().position(|group| group.is(mask, &places)).unwrap_or_else(|| {
+            self.within.push(PerPlaces { mask, places, by_values: HashMap::new() });
+            self.within.len() - 1
+        });
+        self.within[at].by_values.entry(values).or_default()
+    }
+
+    fn remove(&mut self, interval: &Interval, subscriber: &S) {
+        let mask = interval.mask;
+        if interval.within.is_empty() {
+            let Some(at) = self.plain.iter().position(|(known, _)| *known == mask) else { return };
+            let (_, intervals) = &mut self.plain[at];
+            intervals.remove(interval, subscriber);
+            if intervals.is_empty() {
+                self.plain.swap_remove(at);
+            }
+            return;
+        }
+        let (places, values) = places_and_values(interval);
+        let Some(at) = self.within.iter().position(|group| group.is(mask, &places)) else { return };
+        let group = &mut self.within[at];
+        let Some(intervals) = group.by_values.get_mut(&values) else { return };
+        intervals.remove(interval, subscriber);
+        if intervals.is_empty() {
+            group.by_values.remove(&values);
+            if group.by_values.is_empty() {
+                self.within.swap_remove(at);
+            }
+        }
+    }
+}
+
+fn places_and_values(interval: &Interval) -> (SmallVec<[u16; 4]>, Values) {
+    interval.within.conditions().iter().copied().unzip()
+}
+
+impl<S> PerPlaces<S> {
+    fn is(&self, mask: FieldMask, places: &[u16]) -> bool {
+        self.mask == mask && self.places[..] == *places
+    }
+}
+
+impl<S: PartialEq> Intervals<S> {
+    fn insert(&mut self, interval: &Interval, subscriber: S) {
+        match &interval.end {
+            End::Point => self.points.entry(interval.start.clone()).or_default().push(subscriber),
+            End::Before(end) => self.ranges.insert(&interval.start, Some(end), subscriber),
+            End::Unbounded => self.ranges.insert(&interval.start, None, subscriber),
+        }
+    }
+
+    fn remove(&mut self, interval: &Interval, subscriber: &S) {
+        match &interval.end {
+            End::Point => {
+                if let Some(list) = self.points.get_mut(&interval.start) {
+                    if let Some(at) = list.iter().position(|s| s == subscriber) {
+                        list.swap_remove(at);
+                    }
+                    if list.is_empty() {
+                        self.points.remove(&interval.start);
+                    }
+                }
+            }
+            End::Before(end) => self.ranges.remove(&interval.start, Some(end), subscriber),
+            End::Unbounded => self.ranges.remove(&interval.start, None, subscriber),
+        }
+    }
+
+    fn stab(&self, k: &[u8], hit: &mut impl FnMut(&S)) {
+        if !self.points.is_empty()
+            && let Some(list) = self.points.get(&key(k))
+        {
+            list.iter().for_each(&mut *hit);
+        }
+        self.ranges.stab(self.ranges.root, k, hit);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.points.is_empty() && self.ranges.root == NIL
     }
 }
 

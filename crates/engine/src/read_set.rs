@@ -5,6 +5,7 @@
 
 use crate::fields::FieldMask;
 use crate::key::{Key, Keyspace, compare, key, same, successor};
+use crate::within::Within;
 
 /// Where an interval ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,17 +29,30 @@ pub struct Interval {
     pub end: End,
     /// What was looked at.
     pub mask: FieldMask,
+    /// What the keys must end in to count.
+    pub within: Within,
 }
 
 impl Interval {
     /// Whether `k`, a key of the same keyspace, lies inside.
     #[inline]
     pub fn contains(&self, k: &[u8]) -> bool {
+        self.spans(k) && self.within.holds(k)
+    }
+
+    /// Whether `k` lies between the start and the end.
+    #[inline]
+    fn spans(&self, k: &[u8]) -> bool {
         match &self.end {
             End::Point => same(k, &self.start),
             End::Before(end) => compare(k, &self.start).is_ge() && compare(k, end).is_lt(),
             End::Unbounded => compare(k, &self.start).is_ge(),
         }
+    }
+
+    /// Whether another looks at the same and has the same conditions.
+    fn is_akin(&self, other: &Self) -> bool {
+        self.mask == other.mask && self.within == other.within
     }
 
     /// The end as an exclusive bound; `None` is unbounded.
@@ -73,8 +87,8 @@ impl ReadSet {
         Self::default()
     }
 
-    /// The intervals. Once [`ReadSet::seal`] was called, those of a mask lie side by side, wider masks first, and are
-    /// sorted and disjoint.
+    /// The intervals. Once [`ReadSet::seal`] was called, those of a mask and of the same conditions lie side by side, wider
+    /// masks first, and are sorted and disjoint.
     pub fn intervals(&self) -> &[Interval] {
         &self.intervals
     }
@@ -96,11 +110,23 @@ impl ReadSet {
         if self.intervals[near..].iter().any(covers) {
             return;
         }
-        self.push(Interval { keyspace, start: key(point), end: End::Point, mask });
+        self.push(Interval { keyspace, start: key(point), end: End::Point, mask, within: Within::default() });
     }
 
     /// Adds the half-open range from `start` to `end`, of which so much was looked at; `None` is unbounded.
     pub fn add_range(&mut self, keyspace: Keyspace, mask: FieldMask, start: &[u8], end: Option<&[u8]>) {
+        self.add_within(keyspace, mask, start, end, Within::default());
+    }
+
+    /// Adds those keys of a half-open range that meet some conditions.
+    pub fn add_within(
+        &mut self,
+        keyspace: Keyspace,
+        mask: FieldMask,
+        start: &[u8],
+        end: Option<&[u8]>,
+        within: Within,
+    ) {
         if end.is_some_and(|e| e <= start) {
             return;
         }
@@ -109,6 +135,7 @@ impl ReadSet {
             start: key(start),
             end: end.map_or(End::Unbounded, |e| End::Before(key(e))),
             mask,
+            within,
         });
     }
 
@@ -174,7 +201,7 @@ impl ReadSet {
                 interval.end = end;
                 at
             }
-            None => self.push(Interval { keyspace, start: key(start), end, mask }),
+            None => self.push(Interval { keyspace, start: key(start), end, mask, within: Within::default() }),
         }
     }
 
@@ -201,7 +228,8 @@ impl ReadSet {
         self.intervals.iter_mut().for_each(|interval| interval.mask = FieldMask::ALL);
     }
 
-    /// Sorts the intervals, merges those of a mask, and leaves out those that one of a wider mask covers.
+    /// Sorts the intervals, merges those of a mask and the same conditions, and leaves out those that one of a wider mask
+    /// or of fewer conditions covers.
     pub fn seal(&mut self) {
         if self.sealed {
             return;
@@ -213,13 +241,15 @@ impl ReadSet {
         self.generation = self.generation.wrapping_add(1);
         let mut all = std::mem::take(&mut self.intervals);
         all.sort_by(|a, b| {
-            let place = b.mask.cmp(&a.mask).then_with(|| a.keyspace.cmp(&b.keyspace));
+            let place = b.mask.cmp(&a.mask).then_with(|| a.within.cmp(&b.within));
+            let place = place.then_with(|| a.keyspace.cmp(&b.keyspace));
             place.then_with(|| a.start.cmp(&b.start))
         });
         let mut merged: Vec<Interval> = Vec::with_capacity(all.len());
         for next in all {
             if let Some(last) = merged.last_mut()
                 && (last.mask, last.keyspace) == (next.mask, next.keyspace)
+                && last.within == next.within
             {
                 if last.start == next.start && next.end == End::Point {
                     // Holds when `last` is not empty, and no interval is.
@@ -241,7 +271,7 @@ impl ReadSet {
             merged.push(next);
         }
         if let (Some(first), Some(last)) = (merged.first(), merged.last())
-            && first.mask != last.mask
+            && !first.is_akin(last)
         {
             let covered: Vec<bool> = merged.iter().map(|i| is_covered(&merged, i)).collect();
             let mut covered = covered.into_iter();
@@ -254,8 +284,9 @@ impl ReadSet {
     #[inline]
     pub fn find(&self, keyspace: Keyspace, changed: FieldMask, k: &[u8]) -> Option<&Interval> {
         if self.sealed && self.intervals.len() > 8 {
-            let met = by_mask(&self.intervals).filter(|(mask, _)| mask.meets(changed));
-            return met.filter_map(|(_, group)| holder(group, keyspace, k)).next();
+            let met = groups(&self.intervals)
+                .filter(|group| group.first().is_some_and(|i| i.mask.meets(changed) && i.within.holds(k)));
+            return met.filter_map(|group| holder(group, keyspace, k)).next();
         }
         self.intervals.iter().find(|i| i.keyspace == keyspace && i.mask.meets(changed) && i.contains(k))
     }
@@ -268,40 +299,52 @@ impl ReadSet {
 
     /// Roughly how many bytes of memory this takes.
     pub fn memory(&self) -> usize {
-        self.intervals.iter().map(|i| size_of::<Interval>() + i.start.len().saturating_sub(40)).sum::<usize>()
-            + size_of::<Self>()
+        let of = |i: &Interval| {
+            size_of::<Interval>() + i.start.len().saturating_sub(40) + size_of_val(i.within.conditions())
+        };
+        self.intervals.iter().map(of).sum::<usize>() + size_of::<Self>()
     }
 }
 
-/// The groups of sealed intervals that have a mask in common: mostly one.
-fn by_mask(intervals: &[Interval]) -> impl Iterator<Item = (FieldMask, &[Interval])> {
+/// The groups of sealed intervals that have a mask and conditions in common: mostly one.
+fn groups(intervals: &[Interval]) -> impl Iterator<Item = &[Interval]> {
     let mut rest = intervals;
     std::iter::from_fn(move || {
-        let mask = rest.first()?.mask;
-        let same = match rest.last() {
-            Some(last) if last.mask == mask => rest.len(),
-            _ => rest.partition_point(|i| i.mask == mask),
+        let first = rest.first()?;
+        let akin = match rest.last() {
+            Some(last) if last.is_akin(first) => rest.len(),
+            _ => rest.partition_point(|i| {
+                let place = first.mask.cmp(&i.mask).then_with(|| i.within.cmp(&first.within));
+                place.is_le()
+            }),
         };
-        let (group, others) = rest.split_at(same);
+        let (group, others) = rest.split_at(akin);
         rest = others;
-        Some((mask, group))
+        Some(group)
     })
 }
 
-/// The interval of a group that holds `k`.
+/// The interval of a group between whose ends `k` lies.
 #[inline]
 fn holder<'a>(group: &'a [Interval], keyspace: Keyspace, k: &[u8]) -> Option<&'a Interval> {
     let after = group.partition_point(|i| (i.keyspace, &i.start[..]) <= (keyspace, k));
-    group[..after].last().filter(|i| i.keyspace == keyspace && i.contains(k))
+    group[..after].last().filter(|i| i.keyspace == keyspace && i.spans(k))
 }
 
-/// Whether one of these intervals, sealed but for this, covers another with a wider mask.
+/// Whether one of these intervals, sealed but for this, covers another with a wider mask or fewer conditions.
 fn is_covered(intervals: &[Interval], interval: &Interval) -> bool {
-    let wider = by_mask(intervals).take_while(|(mask, _)| *mask > interval.mask);
-    wider.filter(|(mask, _)| mask.holds(interval.mask)).any(|(_, group)| {
-        holder(group, interval.keyspace, &interval.start).is_some_and(|by| match by.exclusive_end() {
+    let others =
+        groups(intervals).take_while(|group| group.first().is_some_and(|by| by.mask >= interval.mask));
+    let wider = others.filter(|group| {
+        let by = group.first();
+        by.is_some_and(|by| {
+            by.mask.holds(interval.mask) && by.within.is_implied_by(&interval.within) && !by.is_akin(interval)
+        })
+    });
+    wider.filter_map(|group| holder(group, interval.keyspace, &interval.start)).any(|by| {
+        match by.exclusive_end() {
             None => true,
             Some(end) => interval.exclusive_end().is_some_and(|other| other <= end),
-        })
+        }
     })
 }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use hull_engine::{CommitKeys, End, FieldMask, Interval, IntervalIndex, Keyspace, ReadSet};
+use hull_engine::{CommitKeys, End, FieldMask, Interval, IntervalIndex, Keyspace, ReadSet, Within};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ struct Read {
     keyspace: u32,
     keys: Keys,
     mask: FieldMask,
+    /// So many bytes before a key's end the eight bytes are these; of ranges alone.
+    within: Vec<(u16, u64)>,
 }
 
 #[derive(Clone, Debug)]
@@ -33,12 +35,28 @@ impl Read {
             Keys::Point(p) => p == key,
             Keys::Range(start, end) => key >= start && end.as_ref().is_none_or(|end| key < end),
         };
-        self.keyspace == written.keyspace && holds && self.mask.0 & written.changed.0 != 0
+        let ends = self.within.iter().all(|(from_end, value)| {
+            let tail = &key[key.len().saturating_sub(usize::from(*from_end))..];
+            tail.len() == usize::from(*from_end) && tail.starts_with(&value.to_be_bytes())
+        });
+        self.keyspace == written.keyspace && holds && ends && self.mask.0 & written.changed.0 != 0
     }
 }
 
+/// Short ones, long ones, and terms that end in one or two numbers.
 fn key() -> impl Strategy<Value = Vec<u8>> {
-    prop_oneof![prop::collection::vec(0..4_u8, 0..4), prop::collection::vec(0..2_u8, 39..43)]
+    let term = (prop::collection::vec(0..3_u8, 0..3), prop::collection::vec(0..2_u64, 1..3));
+    prop_oneof![
+        prop::collection::vec(0..4_u8, 0..4),
+        prop::collection::vec(0..2_u8, 39..43),
+        term.prop_map(|(term, ends)| [term, ends.iter().flat_map(|end| end.to_be_bytes()).collect()].concat()),
+    ]
+}
+
+/// Mostly nothing, otherwise conditions on the last two numbers, contradictions included.
+fn within() -> impl Strategy<Value = Vec<(u16, u64)>> {
+    let conditions = prop::collection::vec((prop_oneof![Just(8_u16), Just(16)], 0..2_u64), 1..3);
+    prop_oneof![2 => Just(Vec::new()), 3 => conditions]
 }
 
 /// What reads look at: mostly everything, otherwise the presence with some of three fields.
@@ -51,7 +69,10 @@ fn read() -> impl Strategy<Value = Read> {
         key().prop_map(Keys::Point),
         (key(), prop::option::weighted(0.8, key())).prop_map(|(s, e)| Keys::Range(s, e)),
     ];
-    (0..3_u32, keys, read_mask()).prop_map(|(keyspace, keys, mask)| Read { keyspace, keys, mask })
+    (0..3_u32, keys, read_mask(), within()).prop_map(|(keyspace, keys, mask, within)| match keys {
+        Keys::Point(_) => Read { keyspace, keys, mask, within: Vec::new() },
+        Keys::Range(..) => Read { keyspace, keys, mask, within },
+    })
 }
 
 /// Keys that appear, disappear, or stay while some of four fields change.
@@ -66,7 +87,10 @@ fn read_set(reads: &[Read], sealed: bool) -> ReadSet {
         let keyspace = Keyspace(read.keyspace);
         match &read.keys {
             Keys::Point(p) => set.add_point_of(keyspace, read.mask, p),
-            Keys::Range(s, e) => set.add_range(keyspace, read.mask, s, e.as_deref()),
+            Keys::Range(s, e) => {
+                let within = Within::new(read.within.iter().copied());
+                set.add_within(keyspace, read.mask, s, e.as_deref(), within);
+            }
         }
     }
     if sealed {
@@ -92,7 +116,10 @@ fn covers(by: &Interval, other: &Interval) -> bool {
         (End::Before(end), End::Before(other)) => other <= end,
         _ => false,
     };
-    reaches && by.mask.holds(other.mask) && by.keyspace == other.keyspace && by.contains(&other.start)
+    let starts = Interval { within: Within::default(), ..by.clone() }.contains(&other.start);
+    let conditions = other.within.conditions();
+    let always = by.within.conditions().iter().all(|condition| conditions.contains(condition));
+    reaches && starts && always && by.mask.holds(other.mask) && by.keyspace == other.keyspace
 }
 
 proptest! {
@@ -110,7 +137,7 @@ proptest! {
         prop_assert_eq!(set.conflict(&commit(&keys)).is_some(), expected);
         if sealed {
             let intervals = set.intervals();
-            let place = |i: &Interval| (Reverse(i.mask), i.keyspace, i.start.clone());
+            let place = |i: &Interval| (Reverse(i.mask), i.within.clone(), i.keyspace, i.start.clone());
             prop_assert!(intervals.windows(2).all(|w| place(&w[0]) < place(&w[1])));
             prop_assert!(intervals.iter().all(|i| !intervals.iter().any(|by| by != i && covers(by, i))));
         }
