@@ -1,8 +1,8 @@
 //! Filling new indexes over existing documents, and removing what dropped ones have left.
 //!
-//! A fill is a row of ordinary transactions of at most 200 documents: the page is in the read set, and the place where
-//! the next page begins is saved in the same commit. So it competes with writers like anybody else, and a crash
-//! loses at most one page.
+//! A fill is a row of ordinary transactions of at most 200 documents, in the order of creation: the page is in the read
+//! set, and the place where the next page begins is saved in the same commit. So it competes with writers like anybody
+//! else, and a crash loses at most one page.
 
 use std::sync::Arc;
 
@@ -19,7 +19,9 @@ use crate::transaction::Transaction;
 use crate::writes::Filled;
 
 /// Documents in one transaction of a fill.
-const PAGE: usize = 200;
+const PAGE: u64 = 200;
+/// Bytes of them, after which it takes no other.
+const PAGE_BYTES: u64 = 1 << 20;
 
 /// Fills every index that is not filled yet.
 pub(crate) fn fill_indexes(
@@ -34,6 +36,10 @@ pub(crate) fn fill_indexes(
             // The index on the creation time is first, since the others are filled from it.
             let other = !index.spec.fields.is_empty();
             unfilled.push((other, table.name.clone(), index.spec.keyspace, name));
+        }
+        for search in table.searches.iter().filter(|s| !s.ready) {
+            let name = search.names.first().cloned().unwrap_or_default();
+            unfilled.push((true, table.name.clone(), search.spec.keyspace, name));
         }
     }
     unfilled.sort();
@@ -56,7 +62,7 @@ pub(crate) fn fill_indexes(
 }
 
 impl Engine {
-    /// Makes an index anew from the documents of its table. Until it is filled, reads of it are refused, as of any index
+    /// Makes an index or a search index anew from the documents of its table. Until it is filled, reads of it are refused, as of any index
     /// that is being filled; the keys of the old one are removed in the background. After an interruption the filling
     /// goes on with the next call or the next [`Engine::apply_schema`].
     pub fn rebuild_index(
@@ -72,10 +78,10 @@ impl Engine {
             let (mut numbers, mut dropped) =
                 (transaction.catalog.numbers, transaction.catalog.dropped.clone());
             let mut changed = info.row.clone();
-            let named = changed.indexes.iter_mut().find(|i| i.names.iter().any(|name| name == index));
-            let old = named.ok_or_else(not_found)?;
-            dropped.push(std::mem::replace(&mut old.keyspace, numbers.keyspace));
-            old.backfill = Some(Vec::new());
+            let named = changed.derived().find(|(_, names, _)| names.iter().any(|name| name == index));
+            let (keyspace, _, backfill) = named.ok_or_else(not_found)?;
+            dropped.push(std::mem::replace(keyspace, numbers.keyspace));
+            *backfill = Some(Vec::new());
             numbers.keyspace += 1;
             let rows = vec![
                 (table_key(table), Some(row(&changed)?)),
@@ -96,23 +102,25 @@ impl Engine {
 fn fill_page(transaction: &mut Transaction, table: &str, keyspace: Keyspace) -> Result<(u64, bool), TxError> {
     let Some(info) = transaction.table_named(table) else { return Ok((0, false)) };
     let mut changed = info.row.clone();
-    let Some(index) = changed.indexes.iter_mut().find(|i| i.keyspace == keyspace.0) else {
+    let Some((_, _, backfill)) = changed.derived().find(|(k, _, _)| **k == keyspace.0) else {
         return Ok((0, false));
     };
-    let Some(start) = index.backfill.clone() else { return Ok((0, false)) };
+    let Some(start) = backfill.clone() else { return Ok((0, false)) };
     let range = KeyRange { start, end: None };
-    let mut scan = match index.fields.is_empty() {
+    let by_time = info.indexes.iter().any(|i| i.spec.keyspace == keyspace && i.spec.fields.is_empty());
+    let mut scan = match by_time {
         // It is itself filled from the documents.
         true => transaction.scan_ids(&info, &range)?,
         false => transaction.scan(table, BY_CREATION_TIME, &range, Order::Asc)?,
     };
     let mut next = None;
-    let mut count = 0;
-    for _ in 0..PAGE {
+    let (mut count, mut bytes) = (0, 0);
+    while count < PAGE && bytes < PAGE_BYTES {
         let row = transaction.next_row(&mut scan)?;
         next = row.as_ref().and(scan.last()).map(|k| successor(&k).to_vec());
         let Some(read) = row else { break };
         count += 1;
+        bytes += u64::from(read.document.size);
         transaction.writes.filled.push(Filled {
             table: info.clone(),
             keyspace,
@@ -122,7 +130,7 @@ fn fill_page(transaction: &mut Transaction, table: &str, keyspace: Keyspace) -> 
         });
     }
     let more = next.is_some();
-    index.backfill = next;
+    *backfill = next;
     transaction.put_catalog(vec![(table_key(table), Some(row(&changed)?))])?;
     Ok((count, more))
 }

@@ -18,6 +18,7 @@ use crate::key::{Key, Keyspace, key};
 use crate::limits::FIRST_TABLE_NUMBER;
 use crate::overlay::{IndexSpec, Residency, TableStore};
 use crate::record::{FieldNames, changed_fields};
+use crate::search::{SearchInfo, SearchRow, SearchSpec};
 
 pub(crate) const NUMBERS: &[u8] = b"numbers";
 pub(crate) const SCHEMA: &[u8] = b"schema";
@@ -54,6 +55,18 @@ pub(crate) struct TableRow {
     pub(crate) by_id: u32,
     /// The indexes; the first is [`BY_CREATION_TIME`].
     pub(crate) indexes: Vec<IndexRow>,
+    /// The search indexes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) searches: Vec<SearchRow>,
+}
+
+impl TableRow {
+    /// The keyspace, the names and the fill of each index and each search index.
+    pub(crate) fn derived(&mut self) -> impl Iterator<Item = (&mut u32, &[String], &mut Option<Vec<u8>>)> {
+        let indexes = self.indexes.iter_mut().map(|i| (&mut i.keyspace, &i.names[..], &mut i.backfill));
+        let searches = self.searches.iter_mut().map(|s| (&mut s.keyspace, &s.names[..], &mut s.backfill));
+        indexes.chain(searches)
+    }
 }
 
 /// An index as the catalog stores it.
@@ -98,6 +111,7 @@ pub(crate) struct TableInfo {
     pub(crate) number: TableNumber,
     pub(crate) by_id: Keyspace,
     pub(crate) indexes: Vec<IndexInfo>,
+    pub(crate) searches: Vec<SearchInfo>,
     pub(crate) validator: Option<Arc<Validator>>,
     pub(crate) fields: FieldBits,
     pub(crate) row: TableRow,
@@ -114,9 +128,10 @@ impl TableInfo {
             number: TableNumber(0),
             by_id: keyspace,
             indexes: Vec::new(),
+            searches: Vec::new(),
             validator: None,
             fields: FieldBits::default(),
-            row: TableRow { number: 0, by_id: keyspace.0, indexes: Vec::new() },
+            row: TableRow { number: 0, by_id: keyspace.0, indexes: Vec::new(), searches: Vec::new() },
             store,
         })
     }
@@ -140,6 +155,8 @@ impl TableInfo {
                 ready: index.backfill.is_none(),
             });
         }
+        let searches = row.searches.iter().map(|search| SearchInfo::new(name, search));
+        let searches = searches.collect::<Result<Vec<_>, _>>()?;
         let (number, by_id) = (TableNumber(row.number), Keyspace(row.by_id));
         let specs = indexes.iter().map(|i| i.spec.clone()).collect();
         let store = store.unwrap_or_else(|| Arc::new(TableStore::new(number, by_id, specs, residency)));
@@ -150,6 +167,7 @@ impl TableInfo {
             number,
             by_id,
             indexes,
+            searches,
             validator,
             fields,
             row,
@@ -166,8 +184,23 @@ impl TableInfo {
         }
     }
 
+    /// The search index of this name, if it can be read.
+    #[allow(dead_code, reason = "searches are built upon this")]
+    pub(crate) fn search(&self, name: &str) -> Result<&SearchInfo, TxError> {
+        match self.searches.iter().find(|s| s.names.iter().any(|n| n == name)) {
+            Some(search) if search.ready => Ok(search),
+            Some(_) => Err(TxError::IndexBackfilling { table: self.name.clone(), index: name.into() }),
+            None => Err(TxError::IndexNotFound { table: self.name.clone(), index: name.into() }),
+        }
+    }
+
     pub(crate) fn specs(&self) -> Vec<IndexSpec> {
         self.indexes.iter().map(|i| i.spec.clone()).collect()
+    }
+
+    #[allow(dead_code, reason = "the overlay of search indexes is built upon this")]
+    pub(crate) fn search_specs(&self) -> Vec<SearchSpec> {
+        self.searches.iter().map(|s| s.spec.clone()).collect()
     }
 
     /// What a write changes at the keys that its document keeps: the names of the fields, and their mask.
@@ -385,14 +418,17 @@ pub(crate) fn emptied(like: &TableRow, number: u32, numbers: &mut NumbersRow) ->
         names: index.names.clone(),
         backfill: None,
     });
-    let row = TableRow { number, by_id, indexes: indexes.collect() };
+    let indexes = indexes.collect();
+    let searches = like.searches.iter().map(|search| search.anew(take(), None)).collect();
+    let row = TableRow { number, by_id, indexes, searches };
     numbers.table = numbers.table.max(number.saturating_add(1));
     row
 }
 
 /// The keyspaces of a table.
 pub(crate) fn keyspaces(row: &TableRow) -> impl Iterator<Item = u32> {
-    std::iter::once(row.by_id).chain(row.indexes.iter().map(|index| index.keyspace))
+    let searches = row.searches.iter().map(|search| search.keyspace);
+    std::iter::once(row.by_id).chain(row.indexes.iter().map(|index| index.keyspace)).chain(searches)
 }
 
 /// The indexes of a new table: only the one on the creation time.
@@ -406,6 +442,7 @@ pub(crate) fn new_table(numbers: &mut NumbersRow) -> TableRow {
             names: vec![BY_CREATION_TIME.into()],
             backfill: None,
         }],
+        searches: Vec::new(),
     };
     numbers.table += 1;
     numbers.keyspace += 2;

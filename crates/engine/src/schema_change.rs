@@ -19,6 +19,7 @@ use crate::error::{CommitError, SchemaChangeError, TxError};
 use crate::key::key;
 use crate::limits::Limits;
 use crate::scan::Order;
+use crate::search::SearchRow;
 use crate::transaction::Transaction;
 
 /// How far a schema change is.
@@ -95,6 +96,7 @@ fn change_catalog(
         let base = old.as_ref().map_or_else(|| new_table(&mut numbers), |t| t.row.clone());
         let is_empty = is_new || is_empty(transaction, &table.name)?;
         let changed = with_indexes(base.clone(), table, is_empty, &mut numbers, &mut dropped);
+        let changed = with_searches(changed, table, is_empty, &mut numbers, &mut dropped);
         let was = before
             .schema
             .as_ref()
@@ -116,6 +118,7 @@ fn change_catalog(
         transaction.table_named(&table.name);
         let mut changed = table.row.clone();
         dropped.extend(changed.indexes.split_off(1).iter().map(|i| i.keyspace));
+        dropped.extend(std::mem::take(&mut changed.searches).iter().map(|s| s.keyspace));
         if changed != table.row || table.validator.is_some() {
             rows.push((table_key(&table.name), Some(row(&changed)?)));
         }
@@ -167,6 +170,32 @@ fn with_indexes(
         });
     }
     dropped.extend(old.values().map(|index| index.keyspace));
+    table
+}
+
+/// The table's row with exactly the declared search indexes.
+fn with_searches(
+    mut table: TableRow,
+    declared: &TableDef,
+    is_empty: bool,
+    numbers: &mut NumbersRow,
+    dropped: &mut Vec<u32>,
+) -> TableRow {
+    let mut old = std::mem::take(&mut table.searches);
+    for search in &declared.search_indexes {
+        let field = search.search_field.to_string();
+        let filters: Vec<String> = search.filter_fields.iter().map(ToString::to_string).collect();
+        let names = vec![search.name.clone()];
+        table.searches.push(match old.iter().position(|row| row.is_over(&field, &filters)) {
+            Some(at) => SearchRow { names, ..old.swap_remove(at) },
+            None => {
+                let keyspace = numbers.keyspace;
+                numbers.keyspace += 1;
+                SearchRow { keyspace, field, filters, names, backfill: (!is_empty).then(Vec::new) }
+            }
+        });
+    }
+    dropped.extend(old.iter().map(|search| search.keyspace));
     table
 }
 

@@ -124,7 +124,7 @@ impl SchemaError {
             SchemaError::IndexNamesNotUnique { .. } => "IndexNamesNotUnique",
             SchemaError::EmptyIndex { .. } => "EmptyIndex",
             SchemaError::IndexTooManyFields { .. } => "IndexTooManyFields",
-            SchemaError::SearchIndexTooManyFilterFields { .. } => "SearchIndexTooManyFilterFields",
+            SchemaError::SearchIndexTooManyFilterFields { .. } => "IndexTooManyFilterFields",
             SchemaError::FieldsNotUniqueWithinIndex { .. } => "FieldsNotUniqueWithinIndex",
             SchemaError::IndexFieldsContainCreationTime { .. } => "IndexFieldsContainCreationTime",
             SchemaError::IndexFieldsContainId { .. } => "IndexFieldsContainId",

@@ -59,7 +59,7 @@ fn index_rules() {
         ),
         (
             wide(17).search_index("s", "f0", field_names(17).iter().map(String::as_str)),
-            &["SearchIndexTooManyFilterFields"],
+            &["IndexTooManyFilterFields"],
         ),
         ((0..64).fold(table(), |t, i| t.index(format!("i{i}"), ["a"])), &[]),
         ((0..65).fold(table(), |t, i| t.index(format!("i{i}"), ["a"])), &["TooManyIndexes"]),

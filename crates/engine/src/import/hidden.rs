@@ -67,7 +67,7 @@ pub(super) fn create(
 fn plain() -> TableRow {
     let index =
         IndexRow { keyspace: 0, fields: Vec::new(), names: vec![BY_CREATION_TIME.into()], backfill: None };
-    TableRow { number: 0, by_id: 0, indexes: vec![index] }
+    TableRow { number: 0, by_id: 0, indexes: vec![index], searches: Vec::new() }
 }
 
 impl Inner {
