@@ -7,6 +7,8 @@
 //! |---|---|---|
 //! | table | `#[table("name")]` | the wire name; with `rename_all = "snake_case"` for its fields |
 //! | table | `#[index(by_a_b(a, b))]` | an index; a field inside another is `outer.inner: Type` |
+//! | table | `#[count(by_a(a))]` | an index that counts its documents; with `, ranked` it ranks its groups |
+//! | table | `#[sum(points_by_a(a), points)]` | an index that counts its documents and adds up a field; `ranked` as above |
 //! | table | `#[search(search_a(a), filter(b, c))]` | a search index |
 //! | struct | `#[hull(rename_all = "snake_case")]` | wire names of the fields; camelCase unless given |
 //! | enum | `#[hull(rename_all = "…")]` | wire names of the variants; snake_case unless given |
@@ -28,6 +30,7 @@
 //! Both come from `hull_functions::__private`, which also re-exports `hull_model`; the crate `hull` has the same
 //! `__private`, so an application needs to name only one of them.
 
+mod aggregate;
 mod attributes;
 mod case;
 mod choice;
@@ -40,7 +43,7 @@ use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
 
 /// Declares a table: its documents, its indexes, and tokens for both.
-#[proc_macro_derive(Table, attributes(table, index, search, hull))]
+#[proc_macro_derive(Table, attributes(table, index, count, sum, search, hull))]
 pub fn derive_table(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     table::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()

@@ -6,9 +6,10 @@ use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Data, DeriveInput, Ident, LitStr, Token, Type, Visibility, parenthesized};
 
+use crate::aggregate::DeclaredIndex;
 use crate::case::{self, Case};
 use crate::object::{self, Field};
-use crate::{attributes, choice, krate};
+use crate::{aggregate, attributes, choice, krate};
 
 const SYSTEM_INDEXES: [&str; 2] = ["by_id", "by_creation_time"];
 
@@ -35,8 +36,8 @@ impl Parse for TableName {
 }
 
 /// A field of an index: `user_id`, or `address.city: String` inside another.
-struct Path {
-    parts: Vec<Ident>,
+pub(crate) struct Path {
+    pub(crate) parts: Vec<Ident>,
     ty: Option<Type>,
 }
 
@@ -49,9 +50,9 @@ impl Parse for Path {
 }
 
 /// `name(field, …)`.
-struct NamedFields {
-    name: Ident,
-    fields: Vec<Path>,
+pub(crate) struct NamedFields {
+    pub(crate) name: Ident,
+    pub(crate) fields: Vec<Path>,
 }
 
 impl Parse for NamedFields {
@@ -94,10 +95,10 @@ impl Parse for Search {
 }
 
 /// A field of the table's documents, with the marker type that stands for its name.
-struct Column {
+pub(crate) struct Column {
     marker: Ident,
-    wire: String,
-    ty: TokenStream,
+    pub(crate) wire: String,
+    pub(crate) ty: TokenStream,
     vis: Visibility,
     doc: String,
     /// Whether a patch may set it: not for fields inside others.
@@ -145,14 +146,14 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
             ));
         }
     };
-    let indexes: Vec<NamedFields> = parse_all(&input.attrs, "index")?;
+    let indexes = aggregate::parse_all(&input.attrs)?;
     let searches: Vec<Search> = parse_all(&input.attrs, "search")?;
     let case = table.rename_all.unwrap_or(Case::Camel);
     let tables = tokens_and_definition(input, &table.name, &mut columns, &indexes, &searches, case)?;
     Ok(quote!(#implementation #tables))
 }
 
-fn parse_all<T: Parse>(attrs: &[Attribute], name: &str) -> syn::Result<Vec<T>> {
+pub(crate) fn parse_all<T: Parse>(attrs: &[Attribute], name: &str) -> syn::Result<Vec<T>> {
     attrs.iter().filter(|attr| attr.path().is_ident(name)).map(Attribute::parse_args).collect()
 }
 
@@ -258,7 +259,7 @@ fn tokens_and_definition(
     input: &DeriveInput,
     wire_name: &LitStr,
     columns: &mut Vec<Column>,
-    indexes: &[NamedFields],
+    indexes: &[DeclaredIndex],
     searches: &[Search],
     case: Case,
 ) -> syn::Result<TokenStream> {
@@ -271,7 +272,7 @@ fn tokens_and_definition(
         definition.extend(quote!(.doc(#doc)));
     }
     let mut names: Vec<&Ident> = Vec::new();
-    for NamedFields { name: index, fields } in indexes {
+    for DeclaredIndex { index: NamedFields { name: index, fields }, aggregate } in indexes {
         if SYSTEM_INDEXES.iter().any(|system| index == system) {
             let message = format!("every table has the index `{index}`; leave this out");
             return Err(syn::Error::new(index.span(), message));
@@ -284,20 +285,38 @@ fn tokens_and_definition(
         let mut wires = Vec::new();
         let mut types = quote!(#model::Then<#model::system::_creation_time, #model::End>);
         let mut markers = Vec::new();
+        let mut groups = Vec::new();
         for field in fields {
             let column = resolve(columns, field, name, vis, case)?;
             wires.push(column.wire.clone());
             markers.push(column.marker.clone());
+            groups.push(column.ty.clone());
         }
         for marker in markers.iter().rev() {
             types = quote!(#model::Then<#marker, #types>);
         }
         let text = index.to_string();
-        let doc = format!("The index over `{}`.", wires.join("`, `"));
-        definition.extend(quote!(.index(#text, [#(#wires),*])));
+        let mut doc = format!("The index over `{}`.", wires.join("`, `"));
+        let (builder, ty, token) = match aggregate {
+            None => (
+                quote!(.index(#text, [#(#wires),*])),
+                quote!(#model::Index<#name, #types>),
+                quote!(#model::Index::new(#text)),
+            ),
+            Some(aggregate) => {
+                let sum = aggregate.sum.as_ref().map(|path| resolve(columns, path, name, vis, case));
+                let sum = sum.transpose()?;
+                doc = match sum {
+                    None => format!("{doc} It counts."),
+                    Some(sum) => format!("{doc} It counts, and adds up `{}`.", sum.wire),
+                };
+                aggregate.expand((name, &text), &wires, (&types, &groups), sum)
+            }
+        };
+        definition.extend(builder);
         constants.extend(quote! {
             #[doc = #doc]
-            #vis const #index: #model::Index<#name, #types> = #model::Index::new(#text);
+            #vis const #index: #ty = #token;
         });
     }
     for Search { index, filter } in searches {

@@ -100,6 +100,12 @@ pub enum SchemaError {
         "table `{table}`: the index `{index}` names the field `{field}`, which the table's documents do not have"
     )]
     SchemaDefinition { table: String, index: String, field: String },
+    /// The field that an index adds up holds something else than numbers of one kind.
+    #[error(
+        "table `{table}`: the index `{index}` adds up the field `{field}`, which must be `v.number()` or `v.int64()` in every \
+         document that has it; it may be optional"
+    )]
+    SummedFieldNotNumeric { table: String, index: String, field: String },
     /// Two search indexes with the same fields.
     #[error("table `{table}`: the search index `{index}` has the same fields as another")]
     SearchIndexFieldNotUnique { table: String, index: String },
@@ -131,6 +137,7 @@ impl SchemaError {
             SchemaError::IndexFieldNameReserved { .. } => "IndexFieldNameReserved",
             SchemaError::InvalidIndexField { .. } => "InvalidIndexField",
             SchemaError::SchemaDefinition { .. } => "SchemaDefinitionError",
+            SchemaError::SummedFieldNotNumeric { .. } => "SummedFieldNotNumeric",
             SchemaError::SearchIndexFieldNotUnique { .. } => "SearchIndexFieldNotUnique",
         }
     }

@@ -4,6 +4,7 @@
 //! [`TableDef`]. This crate reads and writes no documents: it says what a document may be, in which order the
 //! indexes keep it, and which key range a typed condition stands for.
 
+mod aggregate;
 mod bounds;
 mod check;
 mod doc;
@@ -24,6 +25,10 @@ mod validated;
 mod validator;
 mod validator_json;
 
+pub use aggregate::{
+    Aggregate, CountIndex, CountingIndex, GroupTypes, IndexOf, NumberKind, Ranked, RankedIndex, SumIndex,
+    Summed, SummingIndex, Unranked,
+};
 pub use bounds::{IndexBounds, KeyRange};
 pub use check::{ValidationError, ValidationErrorKind};
 pub use doc::{Doc, DocParts, Table};

@@ -211,6 +211,9 @@ impl TableCheck<'_> {
                 });
             }
             self.index_fields(&index.name, &index.fields);
+            if let Some(sum) = index.aggregate.as_ref().and_then(|aggregate| aggregate.sum.as_ref()) {
+                self.summed_field(&index.name, sum);
+            }
         }
         let mut searched = BTreeSet::new();
         for index in &self.table.search_indexes {
@@ -231,6 +234,16 @@ impl TableCheck<'_> {
             }
             self.index_fields(&index.name, std::slice::from_ref(&index.search_field));
             self.index_fields(&index.name, &index.filter_fields);
+        }
+    }
+
+    /// The field must hold numbers of one kind, so that a sum has one, too.
+    fn summed_field(&mut self, index: &str, field: &FieldPath) {
+        let known = self.errors.len();
+        self.index_fields(index, std::slice::from_ref(field));
+        if self.errors.len() == known && self.table.document.number_kind(field).is_none() {
+            let (table, index, field) = (self.name(), index.to_owned(), field.to_string());
+            self.errors.push(SchemaError::SummedFieldNotNumeric { table, index, field });
         }
     }
 

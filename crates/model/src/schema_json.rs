@@ -3,11 +3,14 @@
 //! `{"tables": [{"tableName", "indexes": [{"indexDescriptor", "fields"}], "searchIndexes": [{"indexDescriptor",
 //! "searchField", "filterFields"}], …, "documentType": Validator}], "schemaValidation": bool}`. Staged and vector
 //! indexes are written as empty lists, and refused by name when they are read.
+//!
+//! An index that counts has a member more than Convex's: `"aggregate": {"sum": field, "ranked": true}`, where `sum` is there
+//! if it adds up a field, and `ranked` if its groups are.
 
 use hull_value::FieldPath;
 use serde_json::{Value as Json, json};
 
-use crate::{Schema, TableDef, Validator, ValidatorJsonError, define_table, v};
+use crate::{IndexDef, Schema, TableDef, Validator, ValidatorJsonError, define_table, v};
 
 /// Why JSON is no schema.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -76,11 +79,7 @@ impl Schema {
 impl TableDef {
     /// The table in Convex's JSON form.
     pub fn to_json(&self) -> Json {
-        let indexes: Vec<Json> = self
-            .indexes
-            .iter()
-            .map(|index| json!({"indexDescriptor": index.name, "fields": texts(&index.fields)}))
-            .collect();
+        let indexes: Vec<Json> = self.indexes.iter().map(index_json).collect();
         let search_indexes: Vec<Json> = self
             .search_indexes
             .iter()
@@ -128,7 +127,14 @@ impl TableDef {
         for (i, index) in list(json, "indexes", path)?.iter().enumerate() {
             let path = format!("{path}.indexes[{i}]");
             let name = text(index, "indexDescriptor", &path)?;
-            table = table.index(name, strings(index, "fields", &path)?);
+            let fields = strings(index, "fields", &path)?;
+            table = match index.get("aggregate") {
+                None => table.index(name, fields),
+                Some(aggregate) => {
+                    let (sum, ranked) = aggregate_of(aggregate, &format!("{path}.aggregate"))?;
+                    table.aggregate_index(name, fields, sum, ranked)
+                }
+            };
         }
         for (i, index) in list(json, "searchIndexes", path)?.iter().enumerate() {
             let path = format!("{path}.searchIndexes[{i}]");
@@ -138,6 +144,37 @@ impl TableDef {
         }
         Ok(table)
     }
+}
+
+fn index_json(index: &IndexDef) -> Json {
+    let mut json = json!({"indexDescriptor": index.name, "fields": texts(&index.fields)});
+    if let Some(aggregate) = &index.aggregate {
+        let mut members = serde_json::Map::new();
+        if let Some(sum) = &aggregate.sum {
+            members.insert("sum".to_owned(), sum.to_string().into());
+        }
+        if aggregate.ranked {
+            members.insert("ranked".to_owned(), true.into());
+        }
+        json["aggregate"] = members.into();
+    }
+    json
+}
+
+/// The field that is added up, and whether groups are ranked.
+fn aggregate_of<'a>(json: &'a Json, path: &str) -> Result<(Option<&'a str>, bool), SchemaJsonError> {
+    let members = json.as_object().ok_or_else(|| expected(path, "an object"))?;
+    let sum = match members.get("sum") {
+        None => None,
+        Some(sum) => Some(sum.as_str().ok_or_else(|| expected(format!("{path}.sum"), "a string"))?),
+    };
+    let ranked = match members.get("ranked") {
+        None => false,
+        Some(ranked) => {
+            ranked.as_bool().ok_or_else(|| expected(format!("{path}.ranked"), "true or false"))?
+        }
+    };
+    Ok((sum, ranked))
 }
 
 fn expected(path: impl Into<String>, expected: &'static str) -> SchemaJsonError {

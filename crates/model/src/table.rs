@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use hull_value::FieldPath;
 
-use crate::{FieldValidator, SchemaError, Validator, v};
+use crate::{Aggregate, FieldValidator, SchemaError, Validator, v};
 
 /// The field that holds a document's id.
 pub const ID_FIELD: &str = "_id";
@@ -40,6 +40,8 @@ pub struct IndexDef {
     pub name: String,
     /// The declared fields; `_creationTime` and `_id` always follow them.
     pub fields: Vec<FieldPath>,
+    /// What it counts and adds up, if anything.
+    pub aggregate: Option<Aggregate>,
 }
 
 /// A full-text search index.
@@ -90,7 +92,7 @@ impl TableDef {
     ) -> TableDef {
         let name = name.into();
         let fields = fields.into_iter().filter_map(|field| self.path(&name, field)).collect();
-        self.indexes.push(IndexDef { name, fields });
+        self.indexes.push(IndexDef { name, fields, aggregate: None });
         self
     }
 
@@ -135,7 +137,7 @@ impl TableDef {
     }
 
     /// The field path of an index; one that is none becomes a mistake.
-    fn path(&mut self, index: &str, text: &str) -> Option<FieldPath> {
+    pub(crate) fn path(&mut self, index: &str, text: &str) -> Option<FieldPath> {
         let path = text.parse().ok();
         if path.is_none() {
             let (table, index, field) = (self.name.clone(), index.to_owned(), text.to_owned());

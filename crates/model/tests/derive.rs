@@ -4,10 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use hull_model::value::{Bytes, DocumentId, Id, InternalId, Nullable, Packed, TableNumber, Value, to_json};
+use hull_model::value::{
+    Bytes, DocumentId, Id, InternalId, Nullable, Packed, TableNumber, Value, ValueRef, to_json,
+};
 use hull_model::{
-    Doc, IndexBounds, IndexRange, IntoBounds, KeyRange, Object, Patch, Schema, Selected, Selection, Table,
-    Validated, define_table, v,
+    Doc, IndexBounds, IndexOf, IndexRange, IntoBounds, KeyRange, Object, Patch, RankedIndex, Schema,
+    Selected, Selection, Table, Validated, define_table, v,
 };
 use serde_json::json;
 
@@ -376,4 +378,60 @@ fn patches_say_what_changes() {
         .map(|(name, value)| format!("{name}={}", value.as_ref().map_or("-".to_owned(), Packed::to_json)))
         .collect();
     assert_eq!(shown, ["lastName=\"E\"", "X=-", "bio=\"text\"", "firstName=\"Eva\""]);
+}
+
+#[derive(Clone, Debug, PartialEq, Table)]
+#[table("entries")]
+#[allow(clippy::duplicated_attributes, reason = "one field is added up twice")]
+#[index(by_user(user_id))]
+#[count(count_by_user(user_id))]
+#[count(count_by_mood(mood, user_id), ranked)]
+#[sum(points_by_user(user_id), points_earned)]
+#[sum(best(user_id), points_earned, ranked)]
+#[sum(by_city(user_id, home.city: String), home.height: i64)]
+struct Entry {
+    user_id: Id<Person>,
+    mood: Option<String>,
+    points_earned: Option<u32>,
+    home: Home,
+}
+
+#[derive(Clone, Debug, PartialEq, Object)]
+struct Home {
+    city: String,
+    height: i64,
+}
+
+#[test]
+fn aggregates() {
+    let table = define_table("entries")
+        .document(Entry::validator())
+        .index("by_user", ["userId"])
+        .aggregate_index("count_by_user", ["userId"], None, false)
+        .aggregate_index("count_by_mood", ["mood", "userId"], None, true)
+        .aggregate_index("points_by_user", ["userId"], Some("pointsEarned"), false)
+        .aggregate_index("best", ["userId"], Some("pointsEarned"), true)
+        .aggregate_index("by_city", ["userId", "home.city"], Some("home.height"), false);
+    assert_eq!(Entry::table(), table);
+    Schema::new().of::<Person>().of::<Entry>().check().unwrap();
+
+    // Their ranges are those of ordinary indexes.
+    let plain = Entry::by_user.range().eq(Entry::user_id, id(1)).into_bounds().unwrap();
+    assert_eq!(Entry::count_by_user.range().eq(Entry::user_id, id(1)).into_bounds().unwrap(), plain);
+    assert_eq!(Entry::points_by_user.range().eq(Entry::user_id, id(1)).into_bounds().unwrap(), plain);
+    let names = |index: &dyn Fn() -> &'static str| index();
+    assert_eq!(names(&|| IndexOf::<Entry>::name(&Entry::by_user)), "by_user");
+    assert_eq!(names(&|| IndexOf::<Entry>::name(&Entry::by_city)), "by_city");
+
+    // What a ranking gives is typed.
+    fn read<I: RankedIndex<Entry>>(_: I, values: &[Option<ValueRef<'_>>]) -> (I::Group, I::Total) {
+        (I::group(values).unwrap(), I::total(3, ValueRef::Float64(1.5)).unwrap())
+    }
+    let user: Id<Person> = id(1);
+    let text = user.to_string();
+    let one = Some(ValueRef::String(&text));
+    let by_mood: ((Option<String>, Id<Person>), u64) = read(Entry::count_by_mood, &[None, one]);
+    assert_eq!(by_mood, ((None, user), 3));
+    let by_user: (Id<Person>, f64) = read(Entry::best, &[one]);
+    assert_eq!(by_user, (user, 1.5));
 }

@@ -231,3 +231,82 @@ fn json_schema_of_stored_documents() {
     assert!(u.is_valid(&json!({"_creationTime": 1, "_id": "abc", "k": 1})));
     assert!(!u.is_valid(&json!({"_creationTime": 1, "_id": "abc", "k": 2})));
 }
+
+#[test]
+fn aggregates() {
+    let table = || {
+        define_table("t")
+            .field("user", v::string())
+            .field("text", v::optional(v::string()))
+            .field("points", v::optional(v::number()))
+            .field("big", v::int64())
+            .field("in", v::object([("deep", v::union([v::number(), v::null()]))]))
+            .field("any", v::any())
+            .field("mixed", v::union([v::number(), v::int64()]))
+            .field("few", v::union([v::literal(1.0), v::literal(2.0)]))
+    };
+    let sum = |field: &'static str| table().aggregate_index("x", ["user"], Some(field), false);
+    for good in ["points", "big", "in.deep", "few"] {
+        assert_eq!(check(sum(good)), [""; 0], "{good}");
+    }
+    for wrong in ["text", "any", "mixed", "in", "any.deep"] {
+        assert_eq!(check(sum(wrong)), ["SummedFieldNotNumeric"], "{wrong}");
+    }
+    assert_eq!(check(sum("missing")), ["SchemaDefinitionError"]);
+    assert_eq!(check(sum("_creationTime")), ["IndexFieldsContainCreationTime"]);
+    assert_eq!(check(sum("a..b")), ["InvalidIndexField"]);
+    assert_eq!(check(table().aggregate_index("x", [], None, true)), ["EmptyIndex"]);
+    assert_eq!(
+        check(table().index("x", ["user"]).aggregate_index("x", ["user"], None, true)),
+        ["IndexNamesNotUnique"]
+    );
+    let message = Schema::new().table(sum("text")).check().unwrap_err().to_string();
+    assert_eq!(
+        message,
+        "SummedFieldNotNumeric: table `t`: the index `x` adds up the field `text`, which must be `v.number()` or `v.int64()` in \
+         every document that has it; it may be optional"
+    );
+
+    // In a union every variant that has the field has numbers of the same kind.
+    let union = |second: hull_model::Validator| {
+        let union =
+            v::union([v::object([("a", v::number())]), v::object([("b", second.clone()), ("a", second)])]);
+        check(define_table("t").document(union).aggregate_index("x", ["a"], Some("a"), false))
+    };
+    assert_eq!(union(v::number()), [""; 0]);
+    assert_eq!(union(v::int64()), ["SummedFieldNotNumeric"]);
+    assert_eq!(union(v::string()), ["SummedFieldNotNumeric"]);
+}
+
+#[test]
+fn aggregates_in_json() {
+    let table = table()
+        .index("by_a", ["a"])
+        .aggregate_index("count_a", ["a"], None, false)
+        .aggregate_index("ranked_a", ["a"], None, true)
+        .aggregate_index("sum_c", ["a"], Some("b.c"), false)
+        .aggregate_index("ranked_c", ["a"], Some("b.c"), true);
+    let schema = Schema::new().table(table);
+    let json = schema.to_json();
+    assert_eq!(
+        json["tables"][0]["indexes"],
+        json!([
+            {"indexDescriptor": "by_a", "fields": ["a"]},
+            {"indexDescriptor": "count_a", "fields": ["a"], "aggregate": {}},
+            {"indexDescriptor": "ranked_a", "fields": ["a"], "aggregate": {"ranked": true}},
+            {"indexDescriptor": "sum_c", "fields": ["a"], "aggregate": {"sum": "b.c"}},
+            {"indexDescriptor": "ranked_c", "fields": ["a"], "aggregate": {"sum": "b.c", "ranked": true}},
+        ])
+    );
+    assert_eq!(Schema::from_json(&json).unwrap(), schema);
+    for (wrong, message) in [
+        (json!(5), "schema: at `tables[0].indexes[0].aggregate`: expected an object"),
+        (json!({"sum": 5}), "schema: at `tables[0].indexes[0].aggregate.sum`: expected a string"),
+        (json!({"ranked": 5}), "schema: at `tables[0].indexes[0].aggregate.ranked`: expected true or false"),
+    ] {
+        let index = json!({"indexDescriptor": "x", "fields": ["a"], "aggregate": wrong});
+        let error =
+            Schema::from_json(&json!({"tables": [{"tableName": "t", "indexes": [index]}]})).unwrap_err();
+        assert_eq!((error.code(), error.to_string()), ("InvalidSchemaJson", message.to_owned()));
+    }
+}

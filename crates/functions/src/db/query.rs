@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use hull_engine::Document;
-use hull_model::{Doc, Index, IndexRange, IntoBounds, Selection, Table};
+use hull_model::{Doc, IndexOf, IndexRange, IntoBounds, Selection, Table};
 
 use super::reader::DatabaseReader;
 use super::scan::{Cursor, Plan, only};
@@ -84,10 +84,10 @@ impl<'a, T: Table> Query<'a, T> {
 
 impl<'a, T: Table, S: Shape<T>> Query<'a, T, S> {
     /// Goes through an index, where only what `range` describes is read.
-    pub fn with_index<Fields, R: IntoBounds<T>>(
+    pub fn with_index<I: IndexOf<T>, R: IntoBounds<T>>(
         mut self,
-        index: Index<T, Fields>,
-        range: impl FnOnce(IndexRange<T, Fields>) -> R,
+        index: I,
+        range: impl FnOnce(IndexRange<T, I::Fields>) -> R,
     ) -> Self {
         self.plan.index = index.name();
         self.plan.range = match range(index.range()).into_bounds() {
