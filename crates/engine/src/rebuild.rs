@@ -5,8 +5,11 @@
 //! and synced before it takes the place of the old one, which is moved aside; a crash at any moment leaves a directory
 //! that opens with the one or the other. Nothing is written from a backup that was not verified to its end.
 //!
-//! A record of the log is absolute, so it is applied to the new store as it is, in bounded memory.
+//! A record of the log is absolute, so it is applied to the new store as it is, in bounded memory. Only the blocks of
+//! search indexes are made at checkpoints alone: where the log goes on with a table, its search indexes are emptied, and
+//! filled from the documents by the next [`Engine::apply_schema`](crate::Engine::apply_schema).
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +18,7 @@ use hull_value::{TableNumber, Timestamp};
 use rand::Rng;
 
 use crate::backup::{BackupInfo, BackupReader};
-use crate::catalog::{Catalog, CatalogChanges, keyspaces};
+use crate::catalog::{Catalog, CatalogChanges, keyspaces, row};
 use crate::checkpoint::{CheckpointRow, NOTED_BACKUP};
 use crate::directory::{check_format, finish_swap, lock, swap_in};
 use crate::document::Document;
@@ -70,6 +73,8 @@ pub struct Rebuilt {
     pub keys: u64,
     /// Records of the log that were applied to them.
     pub records: u64,
+    /// Tables and their search indexes that the next start fills.
+    pub unfilled: Vec<(String, String)>,
     /// Bytes that the old store took on disk.
     pub bytes_before: u64,
     /// Bytes that the new store takes on disk.
@@ -275,11 +280,13 @@ impl<'a> Rebuild<'a> {
     ) -> Result<Rebuilt, RebuildError> {
         let keys = new.keys;
         let mut records = 0;
+        let mut written = BTreeSet::new();
         for entry in log.tail(from)? {
             let (ts, bytes) = entry?;
             let damaged =
                 |detail: String| RebuildError::Damaged(format!("the log record at {}: {detail}", ts.0));
             for write in record::decode(&bytes).map_err(damaged)? {
+                written.insert(write.keyspace);
                 let stored = storage_key(write.keyspace, &write.key);
                 match write.new {
                     Some(Some(value)) if !write.filled => {
@@ -302,12 +309,13 @@ impl<'a> Rebuild<'a> {
         }
         progress(RebuildProgress::Replaying { records });
         new.remove_strays()?;
+        let unfilled = new.empty_searches(&written)?;
         let (ts, position) = (log.head().timestamp, log.sync()?);
         new.finish(ts, position)?;
         let bytes_before = size_of(&self.directory.join("store"));
         let moved_aside = swap_in(self.directory)?;
         let bytes_after = size_of(&self.directory.join("store"));
-        Ok(Rebuilt { source, ts, keys, records, bytes_before, bytes_after, moved_aside })
+        Ok(Rebuilt { source, ts, keys, records, unfilled, bytes_before, bytes_after, moved_aside })
     }
 }
 
@@ -373,19 +381,47 @@ impl Filling {
             let Some(keyspace) = chunk.entries.first().and_then(|(k, _)| stored_keyspace(k)) else {
                 return Ok(());
             };
-            let (start, end) = (storage_key(keyspace, b""), storage_end(keyspace));
-            while !known.contains(&keyspace) {
-                let chunk = self.storage.range(&start, Some(&end), false, MAX_BATCH_KEYS, MAX_BATCH_BYTES)?;
-                if chunk.entries.is_empty() {
-                    break;
-                }
-                for (k, _) in chunk.entries {
-                    self.put(k, None)?;
-                }
-                self.flush()?;
+            if !known.contains(&keyspace) {
+                self.empty(keyspace)?;
             }
-            from = end;
+            from = storage_end(keyspace);
         }
+    }
+
+    /// Removes all keys of a keyspace.
+    fn empty(&mut self, keyspace: Keyspace) -> Result<(), StorageError> {
+        let (start, end) = (storage_key(keyspace, b""), storage_end(keyspace));
+        loop {
+            let chunk = self.storage.range(&start, Some(&end), false, MAX_BATCH_KEYS, MAX_BATCH_BYTES)?;
+            if chunk.entries.is_empty() {
+                return Ok(());
+            }
+            for (k, _) in chunk.entries {
+                self.put(k, None)?;
+            }
+            self.flush()?;
+        }
+    }
+
+    /// Empties the search indexes of the tables whose documents are in one of these keyspaces, and marks them to be
+    /// filled; returns the names of tables and indexes.
+    fn empty_searches(&mut self, by_id: &BTreeSet<Keyspace>) -> Result<Vec<(String, String)>, RebuildError> {
+        let mut emptied = Vec::new();
+        let catalog = stored_catalog(&self.storage)?;
+        for table in catalog.tables().filter(|t| !t.searches.is_empty() && by_id.contains(&t.by_id)) {
+            let mut changed = table.row.clone();
+            for search in &mut changed.searches {
+                self.empty(Keyspace(search.keyspace))?;
+                search.backfill = Some(Vec::new());
+                emptied.extend(search.names.first().map(|name| (table.name.clone(), name.clone())));
+            }
+            let stored_key = storage_key(Keyspace::CATALOG, &table.row_key);
+            let ts = self.storage.get(&stored_key)?.and_then(|stored| stored.first_chunk::<8>().copied());
+            let changed = row(&changed).map_err(|error| RebuildError::Damaged(error.to_string()))?;
+            self.put(stored_key, Some([&ts.unwrap_or_default(), changed.bytes()].concat()))?;
+        }
+        self.flush()?;
+        Ok(emptied)
     }
 
     /// Records that the store is the state at `ts`, and closes it, durably.
@@ -414,7 +450,7 @@ pub(crate) fn stored_keyspace(k: &[u8]) -> Option<Keyspace> {
 }
 
 /// The keyspaces of all tables and of what is dropped and not cleaned up yet.
-pub(crate) fn known_keyspaces(catalog: &Catalog) -> std::collections::BTreeSet<Keyspace> {
+pub(crate) fn known_keyspaces(catalog: &Catalog) -> BTreeSet<Keyspace> {
     let tables = catalog.tables().chain(catalog.hidden()).flat_map(|table| keyspaces(&table.row));
     tables.chain(catalog.dropped.iter().copied()).map(Keyspace).collect()
 }

@@ -259,3 +259,107 @@ pub(crate) fn commit_change(
     }
     Err(CommitError::OutOfRetention.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use hull_model::{define_table, v};
+    use hull_value::{Packed, Value};
+
+    use super::*;
+    use crate::log::MemoryLog;
+    use crate::options::Options;
+    use crate::storage::MemoryStorage;
+
+    fn engine(documents: u32) -> Engine {
+        let mut options = Options::new(Arc::new(MemoryStorage::new()), Arc::new(MemoryLog::new()));
+        options.background = false;
+        let engine = Engine::open(options).unwrap();
+        let mut tx = engine.begin();
+        for n in 0..documents {
+            let fields = [("text".to_owned(), Value::String(format!("number {n}")))];
+            tx.insert("t", &Packed::encode(&Value::Object(fields.into())).unwrap()).unwrap();
+        }
+        engine.commit(tx).unwrap();
+        engine
+    }
+
+    /// Applies a table `t` with these search indexes, names first; returns the rows and what was told.
+    fn apply(engine: &Engine, searches: &[(&str, &[&str])]) -> (Vec<SearchRow>, Vec<Progress>) {
+        let mut table = define_table("t")
+            .field("text", v::string())
+            .field("a", v::optional(v::number()))
+            .field("b", v::optional(v::number()));
+        for (name, filters) in searches {
+            table = table.search_index(*name, "text", filters.iter().copied());
+        }
+        let mut told = Vec::new();
+        engine.apply_schema(&Schema::new().table(table), &mut |p| told.push(p)).unwrap();
+        let row = engine.inner.newest_catalog().table("t").unwrap().row.clone();
+        (row.searches, told)
+    }
+
+    fn dropped(engine: &Engine) -> Vec<u32> {
+        engine.inner.newest_catalog().dropped.clone()
+    }
+
+    #[test]
+    fn a_search_index_of_an_empty_table_is_ready_at_once() {
+        let (rows, told) = apply(&engine(0), &[("search_text", &["a"])]);
+        assert_eq!((rows.len(), &rows[0].backfill, told), (1, &None, Vec::new()));
+    }
+
+    #[test]
+    fn a_search_index_of_a_table_with_documents_is_filled_and_told() {
+        let engine = engine(450);
+        let (rows, told) = apply(&engine, &[("search_text", &[])]);
+        assert_eq!(rows[0].backfill, None);
+        let pages = [200, 400, 450].map(|documents| Progress::Filling {
+            table: "t".into(),
+            index: "search_text".into(),
+            documents,
+        });
+        assert_eq!(told[1..], pages, "after the check of the documents");
+        assert_eq!(
+            engine.inner.newest_catalog().table("t").unwrap().search("search_text").unwrap().position,
+            None
+        );
+    }
+
+    #[test]
+    fn search_indexes_are_kept_while_field_and_filters_are() {
+        let engine = engine(3);
+        let (first, _) = apply(&engine, &[("one", &["a", "b"]), ("two", &[])]);
+        // Other names, and the filters in another order.
+        let (second, told) = apply(&engine, &[("three", &[]), ("four", &["b", "a"])]);
+        assert_eq!((second[0].keyspace, second[1].keyspace), (first[1].keyspace, first[0].keyspace));
+        assert_eq!(
+            (&second[0].names[..], &second[1].names[..]),
+            (&["three".to_owned()][..], &["four".to_owned()][..])
+        );
+        assert_eq!(second[1].filters, ["a", "b"], "hashes stay where they are in what is stored");
+        assert_eq!((dropped(&engine), told), (vec![], vec![]));
+        // Other filters make another index.
+        let (third, told) = apply(&engine, &[("four", &["b"])]);
+        assert!(!second.iter().any(|old| old.keyspace == third[0].keyspace));
+        assert_eq!(told.len(), 1);
+        assert_eq!(dropped(&engine), [second[0].keyspace, second[1].keyspace]);
+        // A table that is not declared has none.
+        engine.apply_schema(&Schema::new(), &mut |_| {}).unwrap();
+        assert_eq!(engine.inner.newest_catalog().table("t").unwrap().row.searches, []);
+        assert_eq!(dropped(&engine).last(), Some(&third[0].keyspace));
+    }
+
+    #[test]
+    fn a_search_index_that_is_made_anew_has_another_keyspace() {
+        let engine = engine(250);
+        let (before, _) = apply(&engine, &[("search_text", &["a"])]);
+        let mut told = Vec::new();
+        engine.rebuild_index("t", "search_text", &mut |p| told.push(p)).unwrap();
+        let after = engine.inner.newest_catalog().table("t").unwrap().row.searches.clone();
+        assert_eq!(dropped(&engine), [before[0].keyspace]);
+        assert_ne!(after[0].keyspace, before[0].keyspace);
+        assert_eq!((after[0].backfill.clone(), told.len()), (None, 2));
+        let error = engine.rebuild_index("t", "missing", &mut |_| {}).unwrap_err();
+        assert_eq!(error.code(), "IndexNotFoundError");
+    }
+}

@@ -92,7 +92,7 @@ pub(super) fn rebuild(place: &Place, command: &RebuildCommand, as_json: bool) ->
         let backup = command.backup.as_deref().map(newest).transpose()?;
         offline::rebuild(&directory, backup.as_deref(), &mut tell())
     };
-    let Rebuilt { source, keys, records, bytes_before, bytes_after, moved_aside, .. } =
+    let Rebuilt { source, keys, records, unfilled, bytes_before, bytes_after, moved_aside, .. } =
         rebuilt.map_err(refused)?;
     let (word, from) = match source {
         RebuildSource::Backup(_) => ("backup", "the backup and the log"),
@@ -102,7 +102,7 @@ pub(super) fn rebuild(place: &Place, command: &RebuildCommand, as_json: bool) ->
     if as_json {
         let rebuilt = json!({
             "source": word, "keys": keys, "records": records, "bytesBefore": bytes_before, "bytesAfter": bytes_after,
-            "movedAside": moved_aside,
+            "movedAside": moved_aside, "unfilledIndexes": unfilled,
         });
         return output::line(rebuilt.to_string());
     }
@@ -111,6 +111,9 @@ pub(super) fn rebuild(place: &Place, command: &RebuildCommand, as_json: bool) ->
          {bytes_after} now",
         directory.display()
     ))?;
+    for (table, index) in unfilled {
+        output::line(format!("the next start fills the search index {index} of {table}"))?;
+    }
     match moved_aside {
         Some(old) => output::line(format!("the old store is in {} and can be deleted", old.display())),
         None => Ok(()),
