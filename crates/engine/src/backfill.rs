@@ -153,8 +153,16 @@ impl Inner {
             if self.holds.oldest().is_some() {
                 return Ok(false);
             }
-            for table in catalog.tables() {
-                table.store.set_indexes(&table.specs());
+            {
+                // No commit makes an index meanwhile, or lets go of one that a snapshot still reads.
+                let _commits = self.commit.lock();
+                if !Arc::ptr_eq(&catalog, &self.newest_catalog()) {
+                    return Ok(true);
+                }
+                for table in catalog.tables() {
+                    table.store.set_indexes(&table.specs());
+                    table.store.set_searches(&table.search_specs());
+                }
             }
             // What storage lacks of them it does not get any more.
             catalog.gone().for_each(|store| store.clear());

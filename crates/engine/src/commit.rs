@@ -20,6 +20,7 @@ use crate::overlap::CommitKeys;
 use crate::overlay::{Change, Dirty, KeyChange, Residency, TableStore, Write};
 use crate::read_set::ReadSet;
 use crate::record;
+use crate::search::{SearchChange, SearchInfo};
 use crate::slot::Version;
 use crate::transaction::Transaction;
 use crate::writes::{Filled, Pending};
@@ -278,11 +279,16 @@ impl Parts {
     fn add(&mut self, pending: Pending) {
         let Pending { table, key, slot, base, new, .. } = pending;
         let store = table.store.clone();
-        let mut write = Write { store, key, slot, base, new: Some(new), keys: Vec::new() };
+        let mut write =
+            Write { store, key, slot, base, new: Some(new), keys: Vec::new(), searches: Vec::new() };
         let old = write.base.as_ref().and_then(|b| b.document.as_ref());
         let new = write.new.as_ref().and_then(|n| n.as_ref());
         let (changed, mask) = table.change(old, new);
         self.keys.push(table.by_id, mask, &write.key);
+        let covers = |search: &&SearchInfo| old.or(new).is_some_and(|document| search.covers(document));
+        let between =
+            |search: &SearchInfo| SearchChange::between(&search.spec, old, new, &changed, &mut self.keys);
+        write.searches = table.searches.iter().filter(covers).filter_map(between).collect();
         if let (Some(_), Some(new)) = (old, new)
             && !table.indexes.iter().any(|index| index.spec.depends_on(&changed))
         {
@@ -322,7 +328,7 @@ impl Parts {
         self.writes.push(write);
     }
 
-    /// Adds an index entry that a backfill makes.
+    /// Adds an index entry, or an entry of a search index, that a backfill makes.
     fn fill(&mut self, filled: Filled) {
         let Filled { table, keyspace, slot, ts, document } = filled;
         let mut changes = Vec::with_capacity(table.indexes.len());
@@ -335,9 +341,12 @@ impl Parts {
             }
             changes.push(KeyChange { keyspace: index.spec.keyspace, change, key });
         }
+        let search = table.searches.iter().find(|search| search.spec.keyspace == keyspace);
+        let searches =
+            search.map(|search| SearchChange::filled(&search.spec, &document)).into_iter().collect();
         let key = crate::key::key(&document.id.internal.0);
         let base = Some(Version { ts, document: Some(document) });
-        let write = Write { store: table.store.clone(), key, slot, base, new: None, keys: changes };
+        let write = Write { store: table.store.clone(), key, slot, base, new: None, keys: changes, searches };
         record::write(&write, &[], &mut self.record);
         self.writes.push(write);
     }

@@ -84,6 +84,8 @@ pub(crate) struct Inner {
     catalogs: RwLock<Vec<(Timestamp, Arc<Catalog>)>>,
     pub(crate) system: Vec<Arc<TableInfo>>,
     pub(crate) checkpoints: Mutex<Checkpoints>,
+    /// Held for reading while the blocks of a search index are walked, and for writing while they change.
+    pub(crate) blocks: RwLock<()>,
     pub(crate) holds: Arc<Holds>,
     /// The last backup that is recorded; 0 when there is none.
     pub(crate) backup_ts: AtomicU64,
@@ -317,6 +319,7 @@ impl Inner {
             catalogs: RwLock::new(vec![(Timestamp(0), Arc::new(Catalog::default()))]),
             system,
             checkpoints: Mutex::new(Checkpoints::default()),
+            blocks: RwLock::new(()),
             holds: Arc::default(),
             backup_ts: AtomicU64::new(0),
             group_callbacks: RwLock::new(Vec::new()),
@@ -372,6 +375,7 @@ impl Inner {
     pub(crate) fn publish_catalog(&self, ts: Timestamp, catalog: Catalog) {
         for table in catalog.tables().chain(catalog.hidden()) {
             table.store.add_indexes(&table.specs());
+            table.store.add_searches(&table.search_specs());
         }
         self.catalogs.write().push((ts, Arc::new(catalog)));
     }

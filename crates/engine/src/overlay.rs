@@ -16,10 +16,12 @@ use parking_lot::RwLock;
 use crate::document::Document;
 use crate::key::{Key, Keyspace, key};
 use crate::rows::Rows;
+use crate::search::{SearchChange, SearchStore};
 use crate::slot::{SLOT_BYTES, Slot, SlotId, Slots, Version};
 use crate::transaction::Read;
 
 mod entry;
+mod searches;
 mod stored;
 
 use entry::{ENTRY_BYTES, Entry};
@@ -89,6 +91,7 @@ pub(crate) struct TableStore {
     pub(crate) number: TableNumber,
     pub(crate) by_id: Keyspace,
     state: RwLock<State>,
+    searches: RwLock<Vec<Arc<SearchStore>>>,
     bytes: AtomicI64,
     /// Whether the table is too large to be loaded.
     pub(crate) declined: AtomicBool,
@@ -125,6 +128,8 @@ pub(crate) struct Write {
     pub(crate) new: Option<Option<Document>>,
     /// The document's index keys; empty when it keeps all of them.
     pub(crate) keys: Vec<KeyChange>,
+    /// What becomes of the document in search indexes that it changes in.
+    pub(crate) searches: Vec<SearchChange>,
 }
 
 /// Something that storage lacks.
@@ -239,6 +244,7 @@ impl TableStore {
                 documents: BTreeMap::new(),
                 indexes,
             }),
+            searches: RwLock::default(),
             bytes: AtomicI64::new(0),
             declined: AtomicBool::new(false),
         }
@@ -271,7 +277,8 @@ impl TableStore {
     }
 
     pub(crate) fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed).max(0) as u64
+        let own = self.bytes.load(Ordering::Relaxed).max(0) as u64;
+        own + self.searches().iter().map(|search| search.bytes()).sum::<u64>()
     }
 
     fn grow(&self, bytes: isize) {
@@ -348,8 +355,12 @@ impl TableStore {
 
     /// Applies one write at `ts`, keeping what snapshots at `floor` or above may see.
     pub(crate) fn apply(write: Write, ts: Timestamp, floor: Timestamp, dirty: &mut Vec<Dirty>) -> Applied {
-        let Write { store, key: by_id, slot, base, mut new, mut keys } = write;
-        let mut applied = Applied::default();
+        let Write { store, key: by_id, slot, base, mut new, mut keys, searches } = write;
+        let mut applied = store.apply_searches(&by_id, searches, ts, floor);
+        if new.is_none() && keys.iter().all(|k| k.change == Change::Kept) {
+            // The document stays as it is, and so do its keys.
+            return applied;
+        }
         let mut guard = store.state.write();
         let state = &mut *guard;
         if keys.iter().all(|k| k.change == Change::Kept)
@@ -360,9 +371,9 @@ impl TableStore {
             let was_dirty = std::mem::replace(&mut slot.dirty, true);
             drop(guard);
             store.grow(pushed.grown);
-            applied.superseded = pushed.superseded;
+            applied.superseded += pushed.superseded;
             if !was_dirty {
-                applied.dirtied = pushed.added + size_of::<Dirty>();
+                applied.dirtied += pushed.added + size_of::<Dirty>();
                 dirty.push(Dirty { keyspace: store.by_id, store, key: by_id });
             }
             return applied;
@@ -406,7 +417,7 @@ impl TableStore {
             if !fresh {
                 let pushed = slot.push(Version { ts, document: new }, floor);
                 grown += pushed.grown;
-                applied.superseded = pushed.superseded;
+                applied.superseded += pushed.superseded;
                 added = pushed.added;
             }
             if !std::mem::replace(&mut slot.dirty, true) {

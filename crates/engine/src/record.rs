@@ -1,31 +1,36 @@
 //! The log record of one commit. It is absolute: applying it reads nothing, and applying it twice is applying it once.
 //!
 //! ```text
-//! record  = version (1 byte, 1), writes (varint), write*
+//! record  = version (1 byte, 2), writes (varint), write*
 //! write   = keyspace of the documents (varint), key (bytes), flags (1 byte),
 //!           [previous timestamp, 8 bytes little endian]      if PREVIOUS
 //!           [value (bytes)]                                  if VALUE
 //!           [changed top-level fields (varint), name*]       if FIELDS; otherwise every field counts as changed
 //!           (with FILLED the value is that of the version before, and only index entries are added)
 //!           gained (varint), entry*, lost (varint), entry*
+//!           [search indexes (varint), search*]               if SEARCHES
 //! entry   = keyspace of the index (varint), key (bytes)
-//! bytes   = length (varint), that many bytes; a name is bytes
+//! search  = keyspace of the search index (varint), length of the text before and 1 (varint), 0 when there was none,
+//!           terms of the text before and not of the new one (varint), term*
+//! bytes   = length (varint), that many bytes; a name is bytes, and so is a term
 //! varint  = LEB128
 //! ```
 //! Rows of the catalog come first, so that a replay knows a table before its documents. A record without writes is
-//! what an engine appends when it opens.
+//! what an engine appends when it opens. A record of version 1 is one of version 2 that has no search indexes.
 
 use hull_value::{Packed, Timestamp};
 
 use crate::key::{Key, Keyspace, key};
 use crate::overlay::{Change, Write};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+const OLDEST_VERSION: u8 = 1;
 const VALUE: u8 = 1;
 const DELETED: u8 = 2;
 const PREVIOUS: u8 = 4;
 const FIELDS: u8 = 8;
 const FILLED: u8 = 16;
+const SEARCHES: u8 = 32;
 
 fn varint(mut n: u64, out: &mut Vec<u8>) {
     while n >= 0x80 {
@@ -72,6 +77,7 @@ pub(crate) fn write(write: &Write, changed: &[&[u8]], out: &mut Vec<u8>) {
     flags |= if write.base.is_some() { PREVIOUS } else { 0 };
     flags |= if fields { FIELDS } else { 0 };
     flags |= if filled { FILLED } else { 0 };
+    flags |= if write.searches.is_empty() { 0 } else { SEARCHES };
     out.push(flags);
     if let Some(base) = &write.base {
         out.extend_from_slice(&base.ts.0.to_le_bytes());
@@ -90,6 +96,16 @@ pub(crate) fn write(write: &Write, changed: &[&[u8]], out: &mut Vec<u8>) {
             varint(u64::from(entry.keyspace.0), out);
             bytes(&entry.key, out);
         }
+    }
+    if write.searches.is_empty() {
+        return;
+    }
+    varint(write.searches.len() as u64, out);
+    for search in &write.searches {
+        varint(u64::from(search.keyspace.0), out);
+        varint(search.old_length.map_or(0, |length| u64::from(length) + 1), out);
+        varint(search.lost.len() as u64, out);
+        search.lost.iter().for_each(|term| bytes(term.as_bytes(), out));
     }
 }
 
@@ -118,13 +134,23 @@ pub(crate) struct RecordedWrite {
     pub(crate) filled: bool,
     pub(crate) gained: Vec<(Keyspace, Key)>,
     pub(crate) lost: Vec<(Keyspace, Key)>,
+    /// What becomes of the document in search indexes, but for what follows from its new version.
+    pub(crate) searches: Vec<RecordedSearch>,
+}
+
+/// A write's part for one search index as a record tells it.
+#[derive(Debug)]
+pub(crate) struct RecordedSearch {
+    pub(crate) keyspace: Keyspace,
+    pub(crate) old_length: Option<u32>,
+    pub(crate) lost: Vec<Box<str>>,
 }
 
 /// Reads a record; the error says what is wrong with it.
 pub(crate) fn decode(record: &[u8]) -> Result<Vec<RecordedWrite>, String> {
     let mut reader = Reader(record);
     match reader.byte()? {
-        VERSION => {}
+        OLDEST_VERSION..=VERSION => {}
         other => return Err(format!("a record of version {other}")),
     }
     let count = reader.varint()?;
@@ -153,6 +179,7 @@ pub(crate) fn decode(record: &[u8]) -> Result<Vec<RecordedWrite>, String> {
         };
         let gained = entries()?;
         let lost = entries()?;
+        let searches = if flags & SEARCHES != 0 { reader.searches()? } else { Vec::new() };
         writes.push(RecordedWrite {
             keyspace,
             key: k,
@@ -161,6 +188,7 @@ pub(crate) fn decode(record: &[u8]) -> Result<Vec<RecordedWrite>, String> {
             filled: flags & FILLED != 0,
             gained,
             lost,
+            searches,
         });
     }
     if reader.0.is_empty() { Ok(writes) } else { Err("a record with bytes behind its end".into()) }
@@ -195,6 +223,20 @@ impl<'a> Reader<'a> {
         let (head, rest) = self.0.split_at(length);
         self.0 = rest;
         Ok(head)
+    }
+
+    fn searches(&mut self) -> Result<Vec<RecordedSearch>, String> {
+        let count = self.varint()?;
+        let search = |_| {
+            let keyspace = Keyspace(self.varint()? as u32);
+            let old_length = self.varint()?.checked_sub(1).map(|length| length as u32);
+            let term = |bytes: &[u8]| {
+                std::str::from_utf8(bytes).map(Box::from).map_err(|_| "a term that is no UTF-8".to_string())
+            };
+            let lost = (0..self.varint()?).map(|_| term(self.bytes()?)).collect::<Result<_, _>>()?;
+            Ok(RecordedSearch { keyspace, old_length, lost })
+        };
+        (0..count).map(search).collect()
     }
 
     fn timestamp(&mut self) -> Result<Timestamp, String> {

@@ -3,6 +3,7 @@
 //! Guarantee: the state is that of the log's last record, whatever part of a checkpoint storage holds beside the last
 //! complete one.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use hull_value::{TableNumber, Timestamp};
@@ -14,7 +15,8 @@ use crate::engine::Inner;
 use crate::error::{OpenError, TxError};
 use crate::key::{Key, Keyspace, key, storage_end, storage_key};
 use crate::overlay::{Change, Dirty, KeyChange, Residency, TableStore, Write};
-use crate::record::{self, RecordedWrite};
+use crate::record::{self, RecordedSearch, RecordedWrite};
+use crate::search::{SearchChange, Statistics, Stored};
 use crate::slot::Version;
 
 impl From<TxError> for OpenError {
@@ -48,6 +50,7 @@ impl Inner {
             table.store.set_residency(residency);
         }
         let mut catalog = self.load_catalog()?;
+        self.load_searches(&catalog, row.reached)?;
         let mut dirty = Vec::new();
         for entry in self.log.tail(row.reached).map_err(|e| OpenError::Log(e.to_string()))? {
             let (ts, bytes) = entry.map_err(|e| OpenError::Log(e.to_string()))?;
@@ -64,6 +67,7 @@ impl Inner {
                 for table in catalog.tables().chain(catalog.hidden()) {
                     table.store.add_indexes(&table.specs());
                 }
+                self.load_searches(&catalog, row.reached)?;
             }
             for write in writes {
                 self.replay(&catalog, write, ts, &mut dirty).map_err(|e| damaged(e.to_string()))?;
@@ -71,6 +75,7 @@ impl Inner {
         }
         for table in catalog.tables().chain(catalog.hidden()) {
             table.store.set_indexes(&table.specs());
+            table.store.set_searches(&table.search_specs());
         }
         // Nobody reads these any more.
         catalog.gone().for_each(|store| store.clear());
@@ -118,6 +123,19 @@ impl Inner {
         Ok(Catalog::default().with(&changes, Residency::Partial)?)
     }
 
+    /// Makes the overlays of the search indexes that have none, over what storage holds of them.
+    fn load_searches(&self, catalog: &Catalog, reached: Timestamp) -> Result<(), OpenError> {
+        for table in catalog.tables().chain(catalog.hidden()) {
+            for spec in table.search_specs() {
+                if table.store.search(spec.keyspace).is_none() {
+                    let statistics = Statistics::load(&*self.storage, spec.keyspace, reached)?;
+                    table.store.add_search(&spec, Stored { ts: reached, statistics });
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn replay(
         &self,
         catalog: &Catalog,
@@ -125,7 +143,7 @@ impl Inner {
         ts: Timestamp,
         dirty: &mut Vec<Dirty>,
     ) -> Result<(), TxError> {
-        let RecordedWrite { keyspace, key, previous, new, filled, gained, lost } = write;
+        let RecordedWrite { keyspace, key, previous, new, filled, gained, lost, searches } = write;
         let table = match catalog.of_keyspace(keyspace) {
             Some(table) => table.clone(),
             None => match self.system(keyspace) {
@@ -173,8 +191,15 @@ impl Inner {
             change: Change::Gained,
             key,
         }));
+        let changed = |RecordedSearch { keyspace, old_length, lost }| {
+            // Of a search index that was dropped later there is none.
+            let store = table.store.search(keyspace)?;
+            let new = store.spec.text_of(after).map(Arc::new);
+            Some(SearchChange { keyspace, old_length, lost, new })
+        };
+        let searches = searches.into_iter().filter_map(changed).collect();
         TableStore::apply(
-            Write { store: table.store.clone(), key, slot: None, base, new, keys },
+            Write { store: table.store.clone(), key, slot: None, base, new, keys, searches },
             ts,
             ts,
             dirty,

@@ -85,10 +85,11 @@ impl TableStore {
         let documents = std::mem::take(&mut state.documents);
         let entries: Vec<_> = state.indexes.iter_mut().map(|i| std::mem::take(&mut i.entries)).collect();
         self.declined.store(true, Ordering::Relaxed);
-        self.grow(-(self.bytes() as isize));
+        let searches = std::mem::take(&mut *self.searches.write());
+        self.bytes.store(0, Ordering::Relaxed);
         // Other tables do not wait until all of it is freed.
         drop(state);
-        drop((slots, documents, entries));
+        drop((slots, documents, entries, searches));
     }
 
     /// Changes how much is kept in memory.

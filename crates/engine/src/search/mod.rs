@@ -3,9 +3,16 @@
 //! A document is to a search index what [`SearchSpec::read`] says: the terms of its text, and hashes of the values that a
 //! search may be narrowed by. Each of its terms is a posting, `(term, id)`.
 
+mod change;
 mod info;
 mod posting;
+mod read;
+mod statistics;
+mod store;
 mod token;
 
+pub(crate) use change::SearchChange;
 pub(crate) use info::{SearchInfo, SearchRow};
-pub(crate) use posting::SearchSpec;
+pub(crate) use posting::{DocKey, SearchSpec};
+pub(crate) use statistics::{Statistics, Stored};
+pub(crate) use store::SearchStore;

@@ -1,0 +1,83 @@
+//! Reading postings at a snapshot: what the overlay decides, and storage for the rest.
+//!
+//! The overlay is read before storage, so that a document on its way from one to the other is seen; and no batch with
+//! blocks is applied meanwhile, so that a term's postings are seen whole while its blocks split and merge.
+
+use std::collections::VecDeque;
+
+use hull_value::Timestamp;
+
+use super::posting::{Columns, SearchSpec};
+use super::statistics::Statistics;
+use super::store::{Decided, SearchStore, TermRange};
+use crate::catalog::TableInfo;
+use crate::engine::Inner;
+use crate::error::TxError;
+
+/// What the overlay decides, term by term.
+struct Walk<'a> {
+    store: &'a SearchStore,
+    range: TermRange<'a>,
+    filters: &'a [(usize, u64)],
+    ts: Timestamp,
+    at_hand: VecDeque<Decided>,
+    /// Behind which term there may be more.
+    next: Option<String>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(store: &'a SearchStore, range: TermRange<'a>, filters: &'a [(usize, u64)], ts: Timestamp) -> Self {
+        let (first, next) = store.decided(range, None, filters, ts);
+        Self { store, range, filters, ts, at_hand: first.into(), next }
+    }
+
+    fn peek(&mut self) -> Option<&Decided> {
+        while self.at_hand.is_empty()
+            && let Some(after) = self.next.take()
+        {
+            let (more, next) = self.store.decided(self.range, Some(&after), self.filters, self.ts);
+            (self.at_hand, self.next) = (more.into(), next);
+        }
+        self.at_hand.front()
+    }
+}
+
+impl Inner {
+    /// Hands each term of the range that a document has at `ts` to `each`, in ascending order of their bytes, as long as
+    /// it returns true: the term, how many documents have it, whatever the filters, and the postings of those whose filter
+    /// fields at these positions have these hashes, ascending by id; their filters are left out. `each` must not ask for
+    /// postings itself, since checkpoints wait meanwhile.
+    #[allow(clippy::too_many_arguments, reason = "an index, a range, filters and a snapshot")]
+    pub(crate) fn postings(
+        &self,
+        table: &TableInfo,
+        spec: &SearchSpec,
+        range: TermRange<'_>,
+        filters: &[(usize, u64)],
+        ts: Timestamp,
+        each: &mut dyn FnMut(&str, u64, &Columns) -> bool,
+    ) -> Result<(), TxError> {
+        // A table that its own transaction makes has none yet.
+        let Some(store) = table.store.search(spec.keyspace) else { return Ok(()) };
+        let _blocks = self.blocks.read();
+        let mut overlay = Walk::new(&store, range, filters, ts);
+        while overlay.peek().is_some() {
+            let Some(ours) = overlay.at_hand.pop_front() else { return Ok(()) };
+            if ours.frequency > 0 && !each(&ours.term, ours.frequency, &ours.columns) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// How many documents have text at `ts`, and how much.
+    pub(crate) fn search_statistics(
+        &self,
+        table: &TableInfo,
+        spec: &SearchSpec,
+        ts: Timestamp,
+    ) -> Result<Statistics, TxError> {
+        let store = table.store.search(spec.keyspace);
+        Ok(store.map_or(Statistics::default(), |store| store.statistics(ts)))
+    }
+}
