@@ -115,6 +115,47 @@ pub enum TxError {
         /// The index.
         index: String,
     },
+    /// A search is over a field that is not that of its index.
+    #[error(
+        "Search query against {table}.{index} contains an incorrect search field {given:?}: this index searches {expected:?}."
+    )]
+    IncorrectSearchField {
+        /// The table.
+        table: String,
+        /// The index.
+        index: String,
+        /// The field that was named.
+        given: String,
+        /// The field of the index.
+        expected: String,
+    },
+    /// A search is filtered by a field that its index does not have.
+    #[error(
+        "Search query against {table}.{index} contains an equality filter on {given:?}, which is no filter field of this index; it has [{known}]. Declare the field there, or use `.filter`."
+    )]
+    IncorrectFilterField {
+        /// The table.
+        table: String,
+        /// The index.
+        index: String,
+        /// The field that was named.
+        given: String,
+        /// The filter fields of the index.
+        known: String,
+    },
+    /// A search has too many conditions.
+    #[error("A search query may have at most {limit} equality filters, and this one has {given}.")]
+    TooManySearchFilters {
+        /// So many it has.
+        given: usize,
+        /// So many it may have.
+        limit: usize,
+    },
+    /// More was wanted than can be reached.
+    #[error(
+        "Search query scanned too many documents (fetched more than {0}). Use `.take`, a page, or a more selective search."
+    )]
+    TooManySearchResults(usize),
     /// Storage failed.
     #[error("storage failed: {0}")]
     Storage(#[from] StorageError),
@@ -144,6 +185,10 @@ impl TxError {
             Self::SchemaEnforcement { .. } => "SchemaEnforcementError",
             Self::IndexNotFound { .. } => "IndexNotFoundError",
             Self::IndexBackfilling { .. } => "IndexBackfillingError",
+            Self::IncorrectSearchField { .. } => "IncorrectSearchField",
+            Self::IncorrectFilterField { .. } => "IncorrectFilterFieldError",
+            Self::TooManySearchFilters { .. } => "TooManyFilterConditionsInSearchQueryError",
+            Self::TooManySearchResults(_) => "SearchQueryScannedTooManyDocumentsError",
             Self::Storage(_) => "StorageFailed",
             Self::Damaged(_) => "StorageDamaged",
         }

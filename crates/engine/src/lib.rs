@@ -82,6 +82,7 @@ pub use read_set::{End, Interval, ReadSet};
 pub use rebuild::{RebuildProgress, RebuildSource, Rebuilt, compact, rebuild, restore};
 pub use scan::{Order, Scan, SystemScan};
 pub use schema_change::Progress;
+pub use search::{Search, SearchHit, SearchRequest, highlight};
 pub use transaction::Transaction;
 pub use verify::{Finding, VerifiedIndex, VerifiedTable, VerifyProgress, VerifyReport};
 pub use within::Within;

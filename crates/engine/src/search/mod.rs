@@ -4,15 +4,20 @@
 //! search may be narrowed by. Each of its terms is a posting, `(term, id)`.
 
 mod change;
+mod highlight;
 mod info;
 mod posting;
+mod query;
 mod read;
+mod score;
 mod statistics;
 mod store;
 mod token;
 
 pub(crate) use change::SearchChange;
+pub use highlight::highlight;
 pub(crate) use info::{SearchInfo, SearchRow};
 pub(crate) use posting::{DocKey, SearchSpec};
+pub use query::{Search, SearchHit, SearchRequest};
 pub(crate) use statistics::{Statistics, Stored};
 pub(crate) use store::SearchStore;
