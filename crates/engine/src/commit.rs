@@ -87,10 +87,12 @@ impl Engine {
         if inner.failed.load(Ordering::Acquire) {
             return Err(CommitError::LogFailed);
         }
-        let Transaction { snapshot, commits_before, mut reads, mut writes, .. } = transaction;
+        let Transaction { snapshot, commits_before, catalog: tables, mut reads, mut writes, .. } =
+            transaction;
         let snapshot_ts = snapshot.ts();
+        let folds = writes.take_folds();
         writes.list.retain(Pending::is_effective);
-        if writes.is_empty() {
+        if writes.is_empty() && folds.is_empty() {
             return Ok(Committed { ts: snapshot_ts, keys: None });
         }
         let is_catalog = |pending: &Pending| pending.table.by_id == Keyspace::CATALOG;
@@ -101,7 +103,7 @@ impl Engine {
         } else {
             Vec::new()
         };
-        let count = writes.list.len() + writes.filled.len();
+        let count = writes.list.len() + writes.filled.len() + folds.len();
         let indexes: usize = writes.list.iter().map(|pending| 1 + pending.table.indexes.len()).sum();
         let mut parts = Parts {
             writes: Vec::with_capacity(count),
@@ -115,8 +117,6 @@ impl Engine {
         for filled in writes.filled {
             parts.fill(filled);
         }
-        let Parts { writes: prepared, keys, record } = parts;
-        let mut keys = Arc::new(keys);
         // Few commits are checked under the lock alone, without taking it twice; and very few without sorting.
         let since = inner.commits.load(Ordering::Relaxed).saturating_sub(commits_before);
         if since > CHECK_UNSORTED {
@@ -134,6 +134,11 @@ impl Engine {
         if state.closed {
             return Err(CommitError::ShuttingDown);
         }
+        for fold in folds {
+            parts.add(fold.finish(&*tables)?);
+        }
+        let Parts { writes: prepared, keys, record } = parts;
+        let mut keys = Arc::new(keys);
         let next_catalog = if catalog.is_empty() {
             None
         } else {

@@ -97,7 +97,7 @@ impl Transaction {
         Ok(())
     }
 
-    fn existing(
+    pub(crate) fn existing(
         &mut self,
         id: DocumentId,
         operation: &'static str,
@@ -129,7 +129,7 @@ impl Transaction {
     }
 
     /// Writes over a document that was read just now.
-    fn put(&mut self, table: Arc<TableInfo>, old: Read, new: Option<Document>) {
+    pub(crate) fn put(&mut self, table: Arc<TableInfo>, old: Read, new: Option<Document>) {
         let k = old.document.id.internal.0;
         match self.writes.find(table.by_id, &k) {
             Some(at) => self.writes.change(at, new),
@@ -223,7 +223,7 @@ impl Transaction {
     }
 }
 
-fn check_size(document: &Document) -> Result<(), TxError> {
+pub(crate) fn check_size(document: &Document) -> Result<(), TxError> {
     let size = document.size as usize;
     if size > MAX_DOCUMENT_SIZE {
         return Err(TxError::ValueTooLarge { size, limit: MAX_DOCUMENT_SIZE });
@@ -238,7 +238,7 @@ fn object_of(value: &Packed) -> Result<ObjectRef<'_>, TxError> {
     }
 }
 
-fn check_field(name: &str, value: Option<ValueRef<'_>>, old: &Document) -> Result<(), TxError> {
+pub(crate) fn check_field(name: &str, value: Option<ValueRef<'_>>, old: &Document) -> Result<(), TxError> {
     match name {
         ID_FIELD => match value {
             Some(ValueRef::String(given)) if given == old.id.to_string() => Ok(()),

@@ -49,10 +49,20 @@ pub enum TxError {
     /// The document to change does not exist.
     #[error("{operation} on nonexistent document ID {id}")]
     NonexistentDocument {
-        /// `Update`, `Replace` or `Delete`.
+        /// `Update`, `Replace`, `Delete` or `Increment`.
         operation: &'static str,
         /// The id.
         id: DocumentId,
+    },
+    /// An amount can't be added to what a field holds.
+    #[error("Can't increment the field `{field}` of document {id}: {reason}")]
+    InvalidIncrement {
+        /// The document.
+        id: DocumentId,
+        /// The field.
+        field: String,
+        /// What is wrong.
+        reason: String,
     },
     /// The document breaks a rule that every document obeys.
     #[error("{0}")]
@@ -177,6 +187,7 @@ impl TxError {
             Self::InvalidTableName { .. } => "InvalidTableName",
             Self::TooManyTables(_) => "TooManyTables",
             Self::NonexistentDocument { .. } => "NonexistentDocument",
+            Self::InvalidIncrement { .. } => "InvalidIncrementError",
             Self::InvalidDocument(_) => "InvalidDocumentError",
             Self::InvalidId { .. } => "InvalidIdError",
             Self::InvalidCreationTime { .. } => "InvalidCreationTimeError",
@@ -255,6 +266,10 @@ pub enum CommitError {
     /// A commit since the snapshot wrote what this transaction read: run it again.
     #[error("a later commit changed what this transaction has read")]
     Conflict(ConflictKey),
+    /// A document that this transaction increments is gone by now, or the sum breaks a rule: run it again
+    /// [without folds](crate::Transaction::without_folds), which tells what is wrong.
+    #[error("what this transaction increments is gone, or can't be incremented any more")]
+    Fold,
     /// The snapshot is so old that it cannot be told whether there is a conflict: run it again.
     #[error("the transaction's snapshot is out of retention")]
     OutOfRetention,
@@ -277,6 +292,7 @@ impl CommitError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Conflict(_) => "OptimisticConcurrencyControlFailure",
+            Self::Fold => "FoldFailed",
             Self::OutOfRetention => "OutOfRetention",
             Self::LogFailed => "LogFailed",
             Self::DiskFull => "DiskFull",
@@ -287,7 +303,7 @@ impl CommitError {
 
     /// Whether running the transaction again may help.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Conflict(_) | Self::OutOfRetention)
+        matches!(self, Self::Conflict(_) | Self::Fold | Self::OutOfRetention)
     }
 }
 

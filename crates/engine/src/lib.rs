@@ -24,6 +24,7 @@ mod edit;
 mod engine;
 mod error;
 mod fields;
+mod fold;
 mod held;
 mod hold;
 mod import;
@@ -67,7 +68,7 @@ pub use error::{BeginError, CommitError, HoldError, OpenError, RebuildError, Sch
 pub use fields::{FieldMask, Projection};
 pub use held::{HeldDocuments, HeldKeys};
 pub use hold::{HeldTable, Hold};
-pub use hull_model::KeyRange;
+pub use hull_model::{Amount, KeyRange};
 pub use import::{
     Import, ImportError, ImportMode, ImportOptions, ImportRow, ImportTable, Imported, ImportedTable, Pushed,
     RefusedRow,

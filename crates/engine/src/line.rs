@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 
 use crate::engine::Engine;
 use crate::fields::FieldMask;
+use crate::fold::Fold;
 use crate::overlap::{CommitKeys, ConflictKey};
 use crate::read_set::ReadSet;
 use crate::transaction::Transaction;
@@ -184,7 +185,8 @@ impl Transaction {
     pub(crate) fn changed_keys(&self) -> CommitKeys {
         let mut keys = CommitKeys::new();
         let mut buffer = Vec::new();
-        for pending in self.writes.list.iter().filter(|p| p.is_effective()) {
+        let folded: Vec<_> = self.writes.unsettled().map(Fold::at_snapshot).collect();
+        for pending in self.writes.list.iter().filter(|p| p.is_effective()).chain(&folded) {
             let (old, new) = (pending.base.as_ref().and_then(|b| b.document.as_ref()), pending.new.as_ref());
             let (_, mask) = pending.table.change(old, new);
             keys.push(pending.table.by_id, mask, &pending.key);

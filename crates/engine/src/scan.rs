@@ -256,11 +256,14 @@ impl Transaction {
             scan.exhausted = true;
             return Ok(());
         }
+        self.settle_all(table, keyspace, FieldMask(0));
         let limit = scan.chunk;
         scan.chunk = (scan.chunk * 8).min(LARGEST_CHUNK);
         let ts = self.snapshot.ts();
         let range = (&left_start[..], left_end.as_deref());
         let covered = self.engine.scan(table, keyspace, range, scan.reverse, limit, ts, &mut scan.rows)?;
+        self.settle_found(table, scan.mask, &scan.rows.reads);
+        scan.epoch = self.writes.epoch;
         scan.exhausted = covered.is_none();
         match (&covered, scan.reverse) {
             (None, _) => {}

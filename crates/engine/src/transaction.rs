@@ -44,6 +44,8 @@ pub struct Transaction {
     pub(crate) commits_before: u64,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) read_only: bool,
+    /// Whether increments are ordinary reads and writes.
+    pub(crate) without_folds: bool,
     pub(crate) reads: ReadSet,
     pub(crate) writes: Writes,
     pub(crate) ids: IdMaker,
@@ -78,6 +80,7 @@ impl Transaction {
             commits_before,
             catalog,
             read_only,
+            without_folds: false,
             reads: ReadSet::new(),
             writes: Writes::default(),
             ids: IdMaker::default(),
@@ -288,6 +291,7 @@ impl Transaction {
     ) -> Result<Option<Read>, TxError> {
         self.note_read()?;
         self.reads.add_point_of(table.by_id, mask, k);
+        self.settle(table, mask, k);
         let found = self.find(table, k)?;
         if let Some(read) = &found {
             self.count_document(&read.document)?;
@@ -295,7 +299,7 @@ impl Transaction {
         Ok(found)
     }
 
-    fn find(&mut self, table: &Arc<TableInfo>, k: &[u8]) -> Result<Option<Read>, TxError> {
+    pub(crate) fn find(&mut self, table: &Arc<TableInfo>, k: &[u8]) -> Result<Option<Read>, TxError> {
         if let Some(at) = self.writes.find(table.by_id, k) {
             let pending = &self.writes.list[at];
             let document = pending.new.clone();

@@ -7,6 +7,7 @@ use hull_value::Timestamp;
 
 use crate::catalog::{Catalog, TableInfo};
 use crate::document::Document;
+use crate::fold::Folds;
 use crate::key::{Key, Keyspace};
 use crate::slot::{SlotId, Version};
 
@@ -47,6 +48,7 @@ pub(crate) struct Filled {
 pub struct Savepoint {
     pub(crate) writes: usize,
     pub(crate) undo: usize,
+    pub(crate) folds: usize,
     pub(crate) catalog: Arc<Catalog>,
 }
 
@@ -58,6 +60,7 @@ const LINEAR: usize = 16;
 pub(crate) struct Writes {
     pub(crate) list: Vec<Pending>,
     pub(crate) filled: Vec<Filled>,
+    pub(crate) folds: Folds,
     by_key: HashMap<(Keyspace, Key), usize>,
     undo: Vec<(usize, Option<Document>)>,
     /// Every key of every new version, once a scan has needed them.
@@ -69,7 +72,7 @@ pub(crate) struct Writes {
 
 impl Writes {
     pub(crate) fn is_empty(&self) -> bool {
-        self.list.is_empty() && self.filled.is_empty()
+        self.list.is_empty() && self.filled.is_empty() && self.folds.is_empty()
     }
 
     pub(crate) fn find(&self, keyspace: Keyspace, k: &[u8]) -> Option<usize> {
@@ -163,13 +166,19 @@ impl Writes {
     }
 
     pub(crate) fn savepoint(&self, catalog: &Arc<Catalog>) -> Savepoint {
-        Savepoint { writes: self.list.len(), undo: self.undo.len(), catalog: catalog.clone() }
+        Savepoint {
+            writes: self.list.len(),
+            undo: self.undo.len(),
+            folds: self.folds.len(),
+            catalog: catalog.clone(),
+        }
     }
 
     /// Undoes everything since the savepoint.
     pub(crate) fn rollback_to(&mut self, to: &Savepoint) {
         self.epoch += 1;
         self.own = None;
+        self.folds.truncate(to.folds);
         while self.undo.len() > to.undo {
             if let Some((at, old)) = self.undo.pop() {
                 self.list[at].new = old;

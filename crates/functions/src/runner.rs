@@ -204,6 +204,9 @@ impl Runner {
         loop {
             retry.wait().await;
             let mut transaction = self.inner.engine.begin();
+            if retry.without_folds {
+                transaction.without_folds();
+            }
             let ts = transaction.snapshot();
             if let Some(request) = mutation.request {
                 match request.find(&self.inner.requests, &mut transaction) {
@@ -253,6 +256,7 @@ impl Runner {
                 }
                 Err(CommitError::Conflict(key)) => retry.conflict(&self.inner.engine, Some(&key)),
                 Err(CommitError::OutOfRetention) => retry.conflict(&self.inner.engine, None),
+                Err(CommitError::Fold) => retry.without_folds = true,
                 Err(error) => return Err(RunError::Commit(error)),
             }
             self.inner.retries.fetch_add(1, Ordering::Relaxed);
@@ -373,6 +377,8 @@ struct Retry {
     conflicts: u32,
     at_head: u32,
     place: Option<Place>,
+    /// An increment has failed in the commit: it is to fail in the function, which may handle it.
+    without_folds: bool,
 }
 
 impl Retry {

@@ -5,6 +5,7 @@
 //! indexes keep it, and which key range a typed condition stands for.
 
 mod aggregate;
+mod amount;
 mod bounds;
 mod check;
 mod doc;
@@ -29,6 +30,7 @@ pub use aggregate::{
     Aggregate, CountIndex, CountingIndex, GroupTypes, IndexOf, NumberKind, Ranked, RankedIndex, SumIndex,
     Summed, SummingIndex, Unranked,
 };
+pub use amount::{Amount, Incrementable};
 pub use bounds::{IndexBounds, KeyRange};
 pub use check::{ValidationError, ValidationErrorKind};
 pub use doc::{Doc, DocParts, Table};

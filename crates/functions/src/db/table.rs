@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::{Bound, Deref};
 
 use hull_engine::{Document, Order};
-use hull_model::IndexBounds;
+use hull_model::{Amount, IndexBounds};
 use hull_value::{DocumentId, Encode, FieldPath, Packed, ValueError, ValueRef, check_identifier};
 
 use super::expression::Expression;
@@ -99,6 +99,19 @@ impl<'a> TableWriter<'a> {
             .call(|tx| {
                 check_table(tx, id, self.name)?;
                 tx.patch(id, changes).map_err(transaction_error)
+            })
+            .await
+    }
+
+    /// Adds to a top-level field, which must hold a number of the amount's kind: a float for an `f64`, an int64 for an
+    /// `i64`. One that is absent counts as zero. Nothing is read by it, so it conflicts with no other increment.
+    pub async fn increment(&self, id: DocumentId, field: &str, amount: impl Into<Amount>) -> Result<()> {
+        let amount = amount.into();
+        self.reader
+            .reader
+            .call(|tx| {
+                check_table(tx, id, self.name)?;
+                tx.increment(id, field, amount).map_err(transaction_error)
             })
             .await
     }

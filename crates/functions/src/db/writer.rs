@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use hull_model::{Patch, Table};
+use hull_model::{Field, Incrementable, Patch, Settable, Table};
 use hull_value::{Id, Packed, ValueError, ValueRef};
 use smallvec::SmallVec;
 
@@ -46,6 +46,20 @@ impl DatabaseWriter {
             tx.patch(id.document_id(), &changes).map_err(transaction_error)
         })
         .await
+    }
+
+    /// Adds to a number: `ctx.db.increment(id, User::total_points, 5.0)`. A field that is absent counts as zero.
+    ///
+    /// Nothing is read by it. So mutations that increment the same field never conflict with each other, however many
+    /// there are, and each adds to what the ones before have left. One that reads the field as well, before or after,
+    /// depends on what it has read.
+    pub async fn increment<T: Table, N: Settable, V: Incrementable>(
+        &self,
+        id: Id<T>,
+        field: Field<T, N, V>,
+        amount: impl Into<V::Amount>,
+    ) -> Result<()> {
+        self.table(T::NAME).increment(id.document_id(), field.path(), amount.into()).await
     }
 
     /// Replaces all fields of a document.
