@@ -1,18 +1,27 @@
 //! Full-text search: which documents have a term, how often, and what a query needs to rank them without reading them.
 //!
 //! A document is to a search index what [`SearchSpec::read`] says: the terms of its text, and hashes of the values that a
-//! search may be narrowed by. Each of its terms is a posting, `(term, id)`.
+//! search may be narrowed by. Each of its terms is a posting, `(term, id)`. Storage has postings in [`block`]s, which a
+//! [`fold::Fold`] changes and a [`cursor::Cursor`] reads.
 
+mod ahead;
+mod block;
 mod change;
+mod cursor;
+mod fold;
 mod highlight;
 mod info;
 mod posting;
 mod query;
 mod read;
+mod rows;
 mod score;
 mod statistics;
 mod store;
 mod token;
+
+#[cfg(test)]
+mod model_tests;
 
 pub(crate) use change::SearchChange;
 pub use highlight::highlight;

@@ -116,6 +116,14 @@ impl SearchDoc {
     }
 }
 
+impl Posting<'_> {
+    /// Whether both are the same, bit by bit.
+    pub(crate) fn is_same(&self, other: &Posting<'_>) -> bool {
+        (self.frequency, self.length, self.creation_time.to_bits(), self.filters)
+            == (other.frequency, other.length, other.creation_time.to_bits(), other.filters)
+    }
+}
+
 impl Columns {
     /// How many postings there are.
     pub(crate) fn len(&self) -> usize {
