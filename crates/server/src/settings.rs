@@ -137,7 +137,7 @@ pub struct Settings {
     /// Leave a new data directory empty instead of filling it with sample data
     #[arg(long, env = "HULL_NO_SAMPLE", value_parser = clap::builder::FalseyValueParser::new())]
     pub no_sample: bool,
-    /// How much sample data a new data directory gets: about 2 thousand, 100 thousand or 1 million documents
+    /// How much sample data a new data directory gets: about 5 thousand, 100 thousand or 1 million documents
     /// [default: small]
     #[arg(long, env = "HULL_SAMPLE", value_name = "small|medium|large", hide_possible_values = true)]
     pub sample: Option<SampleSize>,
@@ -189,7 +189,7 @@ pub enum Durability {
 /// How much sample data there is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum SampleSize {
-    /// About 2,000 documents.
+    /// About 5,000 documents.
     #[default]
     Small,
     /// About 100,000 documents.

@@ -4,13 +4,19 @@
 //! the other in constant memory, a reference to a row needs its number alone, and what counts rows (metrics of a
 //! scenario, attempts at a milestone, points of a user) makes them again to count them.
 
+mod event_words;
+mod events;
 mod extrovertly;
+mod journal_words;
 mod lms;
+mod phrases;
 mod practice_content;
 mod practice_zone;
 mod scenarios;
 mod skills;
 mod social;
+mod social_words;
+mod text;
 mod words;
 
 use std::collections::BTreeMap;
@@ -49,18 +55,19 @@ fn seeded(seed: u64, size: SampleSize, numbers: &dyn TableMapping) -> Sample {
     Sample { about, rows: Box::new(tables().flat_map(move |table| (table.rows)(&world))) }
 }
 
-/// A user has about fifty documents.
+/// A user has about a hundred documents.
 fn users_and_documents(size: SampleSize) -> (u64, u64) {
     match size {
-        SampleSize::Small => (36, 2_000),
-        SampleSize::Medium => (2_000, 100_000),
-        SampleSize::Large => (20_000, 1_000_000),
+        SampleSize::Small => (48, 5_500),
+        SampleSize::Medium => (1_000, 100_000),
+        SampleSize::Large => (10_000, 1_000_000),
     }
 }
 
 fn tables() -> impl Iterator<Item = TableRows> {
     let all = [
         extrovertly::TABLES.as_slice(),
+        &events::TABLES,
         &social::TABLES,
         &practice_content::TABLES,
         &practice_zone::TABLES,
@@ -79,6 +86,10 @@ trait Sampled: Table + Sized {
     fn count(world: &World) -> u64;
     /// The row of this number, made at this time. Some tables leave numbers out.
     fn row(world: &World, n: u64, at: f64) -> Option<Self>;
+    /// When the row of this number is made, in whole milliseconds: evenly over its days, unless another row decides.
+    fn made(world: &World, n: u64) -> f64 {
+        world.spread::<Self>(n)
+    }
 }
 
 /// A table's entry in the list of its application.
@@ -119,27 +130,27 @@ impl World {
     fn id<T: Sampled>(&self, n: u64) -> Id<T> {
         let hash = self.hash(T::NAME, n);
         let random = u128::from(mix(hash ^ 1)) << 64 | u128::from(mix(hash ^ 2));
-        let internal = InternalId::new(self.time::<T>(n) as u64, random);
+        let internal = InternalId::new(T::made(self, n) as u64, random);
         // A table without a number is one that the server does not have: its rows are refused.
         let table = self.numbers.get(T::NAME).copied().unwrap_or(TableNumber(0));
         Id::from(DocumentId { table, internal })
     }
 
-    /// When a row is made, in whole milliseconds.
-    fn time<T: Sampled>(&self, n: u64) -> f64 {
+    /// The time of a row whose table fills evenly over its days.
+    fn spread<T: Sampled>(&self, n: u64) -> f64 {
         let (from, to) = T::DAYS;
         let passed = (n as f64 + 0.5) / T::count(self).max(1) as f64;
         (EPOCH + DAY * (from + (to - from) * passed)).floor()
     }
 
     fn get<T: Sampled>(&self, n: u64) -> Option<T> {
-        T::row(self, n, self.time::<T>(n))
+        T::row(self, n, T::made(self, n))
     }
 
     fn rows<T: Sampled>(&self) -> Rows {
         let world = self.clone();
         let rows = (0..T::count(self)).filter_map(move |n| {
-            let document = Doc::new(world.id::<T>(n), world.time::<T>(n), world.get::<T>(n)?);
+            let document = Doc::new(world.id::<T>(n), T::made(&world, n), world.get::<T>(n)?);
             // Small, with names that the schema has checked: nothing that can't be written.
             Some((T::NAME, Packed::encode(&document).ok()?))
         });

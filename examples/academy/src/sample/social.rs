@@ -1,23 +1,23 @@
-//! Extrovertly: events, the coach, and what the application observes of its users.
+//! Extrovertly: the coach, and what the application observes of its users.
 
 use hull::prelude::*;
 use rand::RngExt;
 use schema::extrovertly::{
-    AttendeeStatus, CoachConversation, CoachMessage, ComfortLevel, Event, EventAttendee, GoalStatus,
-    MessageType, MoodTracking, ProgressTracking, Sender, SocialGoal, WeeklyInsight,
+    CoachConversation, CoachMessage, GoalStatus, MessageType, MoodTracking, ProgressTracking, Sender,
+    SocialGoal, WeeklyInsight,
 };
 
+use super::social_words::{GOAL_PLANS, INSIGHTS, NOTES, TALK};
+use super::text::{Story, often};
 use super::words::*;
-use super::{DAY, Sampled, TableRows, World, date, number, pick, some, table, title, word};
+use super::{DAY, Sampled, TableRows, World, date, number, pick, some, table, word};
 
 /// Messages of a conversation.
-const MESSAGES: u64 = 4;
+const MESSAGES: u64 = TALK.len() as u64;
 /// Between two messages, in milliseconds.
 const PAUSE: f64 = 40_000.0;
 
-pub(super) const TABLES: [TableRows; 8] = [
-    table::<Event>(),
-    table::<EventAttendee>(),
+pub(super) const TABLES: [TableRows; 6] = [
     table::<CoachConversation>(),
     table::<CoachMessage>(),
     table::<ProgressTracking>(),
@@ -26,82 +26,24 @@ pub(super) const TABLES: [TableRows; 8] = [
     table::<SocialGoal>(),
 ];
 
-impl Sampled for Event {
-    const DAYS: (f64, f64) = (40.0, 60.0);
-
-    fn count(world: &World) -> u64 {
-        world.per_user(0.05, 12)
-    }
-
-    fn row(world: &World, n: u64, at: f64) -> Option<Event> {
-        let rng = &mut world.rng::<Event>(n);
-        let organizer = rng.random_range(0..world.users);
-        Some(Event {
-            title: title(EVENTS, n),
-            description: "Come alone or with a friend; somebody will say hello.".to_owned(),
-            date: date(at + DAY * number(rng, 20..200)),
-            time: format!("{:02}:{:02}", rng.random_range(9..21), pick(rng, &[0, 15, 30])),
-            location: Some(word(rng, PLACES)),
-            category: word(rng, CATEGORIES),
-            comfort_level: pick(rng, &[ComfortLevel::Low, ComfortLevel::Medium, ComfortLevel::High]),
-            max_attendees: rng.random_ratio(1, 4).then(|| 100.0 + number(rng, 0..100)),
-            price: pick(rng, &[0.0, 0.0, 5.0, 12.5]),
-            organizer_id: Some(world.id(organizer)),
-            organizer_name: None,
-            social_context: None,
-            tags: Some(some(rng, INTERESTS, 2)),
-            image_url: None,
-            is_active: true,
-        })
-    }
-}
-
-impl Sampled for EventAttendee {
+impl Sampled for CoachConversation {
     const DAYS: (f64, f64) = (60.0, 300.0);
 
     fn count(world: &World) -> u64 {
         2 * world.users
     }
 
-    fn row(world: &World, n: u64, at: f64) -> Option<EventAttendee> {
-        let rng = &mut world.rng::<EventAttendee>(n);
-        let (user, round) = world.user_and_round(n);
-        let status = pick(
-            rng,
-            &[
-                AttendeeStatus::Interested,
-                AttendeeStatus::Going,
-                AttendeeStatus::NotGoing,
-                AttendeeStatus::Attended,
-            ],
-        );
-        let came = status == AttendeeStatus::Attended;
-        Some(EventAttendee {
-            event_id: world.id(world.other(user, round, Event::count(world))),
-            user_id: world.id(user),
-            status,
-            rsvp_at: at,
-            attended_at: came.then_some(at + 5.0 * DAY),
-            feedback: came.then(|| word(rng, ENDINGS)),
-            rating: came.then(|| number(rng, 1..6)),
-        })
-    }
-}
-
-impl Sampled for CoachConversation {
-    const DAYS: (f64, f64) = (60.0, 300.0);
-
-    fn count(world: &World) -> u64 {
-        world.users
-    }
-
     fn row(world: &World, n: u64, at: f64) -> Option<CoachConversation> {
         let rng = &mut world.rng::<CoachConversation>(n);
+        // The first that chance decides, so that the messages know it too.
+        let story = Story::new(rng);
         Some(CoachConversation {
-            user_id: world.id(n),
+            user_id: world.id(n % world.users),
             session_id: format!("session-{:016x}", rng.random::<u64>()),
-            ended_at: Some(at + PAUSE * MESSAGES as f64),
-            session_summary: rng.random_ratio(2, 3).then(|| format!("Next: {}", word(rng, GOALS))),
+            ended_at: Some(at + PAUSE * (MESSAGES + 1) as f64),
+            session_summary: rng
+                .random_ratio(2, 3)
+                .then(|| story.tell(rng, "About {event}. Next step: {goal}.")),
         })
     }
 }
@@ -110,23 +52,28 @@ impl Sampled for CoachMessage {
     const DAYS: (f64, f64) = CoachConversation::DAYS;
 
     fn count(world: &World) -> u64 {
-        MESSAGES * world.users
+        MESSAGES * CoachConversation::count(world)
     }
 
+    fn made(world: &World, n: u64) -> f64 {
+        CoachConversation::made(world, n / MESSAGES) + PAUSE * (n % MESSAGES + 1) as f64
+    }
+
+    /// User and coach take turns, about one occasion.
     fn row(world: &World, n: u64, _: f64) -> Option<CoachMessage> {
         let rng = &mut world.rng::<CoachMessage>(n);
-        let asked = n.is_multiple_of(2);
+        let story = Story::new(&mut world.rng::<CoachConversation>(n / MESSAGES));
+        let turn = (n % MESSAGES) as usize;
+        let asked = turn.is_multiple_of(2);
+        let pattern = pick(rng, TALK[turn]);
         Some(CoachMessage {
             conversation_id: world.id(n / MESSAGES),
-            content: if asked {
-                format!("{} {}. What now?", pick(rng, OPENINGS), pick(rng, PEOPLE))
-            } else {
-                word(rng, TIPS)
-            },
+            content: story.tell(rng, pattern),
             sender: if asked { Sender::User } else { Sender::Coach },
-            message_type: match asked {
-                true => MessageType::Text,
-                false => pick(rng, &[MessageType::Advice, MessageType::Scenario]),
+            message_type: match turn {
+                3 => MessageType::Scenario,
+                5 => MessageType::Advice,
+                _ => MessageType::Text,
             },
             metadata: (!asked).then(|| Value::object([("confidence", number(rng, 50..100) / 100.0)])),
         })
@@ -137,16 +84,18 @@ impl Sampled for ProgressTracking {
     const DAYS: (f64, f64) = (60.0, 300.0);
 
     fn count(world: &World) -> u64 {
-        4 * world.users
+        10 * world.users
     }
 
     fn row(world: &World, n: u64, at: f64) -> Option<ProgressTracking> {
         let rng = &mut world.rng::<ProgressTracking>(n);
         let (journal, events, missions) = (number(rng, 0..3), number(rng, 0..2), number(rng, 0..3));
+        // Confidence rises a little from row to row of a user.
+        let gained = (n / world.users) as f64 * 0.3;
         Some(ProgressTracking {
             user_id: world.id(n % world.users),
             tracking_date: date(at),
-            confidence_level: Some(number(rng, 10..100) / 10.0),
+            confidence_level: Some(number(rng, 25..55) / 10.0 + gained),
             mood: Some(word(rng, MOODS)),
             activities_completed: journal + events + missions,
             journal_entries: journal,
@@ -161,19 +110,20 @@ impl Sampled for WeeklyInsight {
     const DAYS: (f64, f64) = (67.0, 300.0);
 
     fn count(world: &World) -> u64 {
-        world.users
+        3 * world.users
     }
 
     fn row(world: &World, n: u64, at: f64) -> Option<WeeklyInsight> {
         let rng = &mut world.rng::<WeeklyInsight>(n);
-        let more = number(rng, 1..40);
+        let (insight_type, title, description) = pick(rng, INSIGHTS);
+        let percent = number(rng, 1..40);
         Some(WeeklyInsight {
-            user_id: world.id(n),
+            user_id: world.id(n % world.users),
             week_start_date: date(at - 7.0 * DAY),
-            insight_type: word(rng, &["mood", "missions", "streak"]),
-            title: format!("{} this week", word(rng, MOODS)),
-            description: format!("You did {more} percent more than the week before."),
-            data: Some(Value::object([("change", more)])),
+            insight_type: insight_type.to_owned(),
+            title: title.to_owned(),
+            description: description.replace("{percent}", &percent.to_string()),
+            data: Some(Value::object([("change", percent)])),
             is_read: rng.random_ratio(1, 2),
         })
     }
@@ -183,16 +133,21 @@ impl Sampled for MoodTracking {
     const DAYS: (f64, f64) = (60.0, 300.0);
 
     fn count(world: &World) -> u64 {
-        3 * world.users
+        7 * world.users
     }
 
     fn row(world: &World, n: u64, _: f64) -> Option<MoodTracking> {
         let rng = &mut world.rng::<MoodTracking>(n);
+        let story = Story::new(rng);
+        let pattern = pick(
+            rng,
+            &["Met {person} {at}", "{length} {at}", "Talked about {topic}", "Before {event}", "Had {food}"],
+        );
         Some(MoodTracking {
             user_id: world.id(n % world.users),
             mood: word(rng, MOODS),
             intensity: Some(number(rng, 1..11)),
-            context: Some(format!("Met {}", pick(rng, PEOPLE))),
+            context: Some(story.tell(rng, pattern)),
             triggers: rng.random_ratio(1, 2).then(|| some(rng, TAGS, 1)),
         })
     }
@@ -202,7 +157,7 @@ impl Sampled for SocialGoal {
     const DAYS: (f64, f64) = (60.0, 200.0);
 
     fn count(world: &World) -> u64 {
-        2 * world.users
+        3 * world.users
     }
 
     fn row(world: &World, n: u64, at: f64) -> Option<SocialGoal> {
@@ -219,11 +174,22 @@ impl Sampled for SocialGoal {
             ],
         );
         let done = status == GoalStatus::Completed;
+        let story = Story::new(rng);
+        let (title, description, category) = pick(rng, GOAL_PLANS);
+        let title = story.tell(rng, title);
+        let remark = often(rng, NOTES);
         Some(SocialGoal {
             user_id: world.id(n % world.users),
-            title: word(rng, GOALS),
-            description: None,
-            category: Some(word(rng, CATEGORIES)),
+            title,
+            description: Some(match done {
+                true => format!(
+                    "{description} {remark}",
+                    description = story.tell(rng, description),
+                    remark = story.tell(rng, remark)
+                ),
+                false => story.tell(rng, description),
+            }),
+            category: Some(category.to_owned()),
             target_value: Some(target),
             current_value: if done { target } else { (target * number(rng, 0..90) / 100.0).floor() },
             target_date: Some(date(at + DAY * number(rng, 30..100))),

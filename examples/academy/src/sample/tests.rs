@@ -5,7 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hull::value::ValueRef;
-use schema::extrovertly::{Mission, MissionStatus, User, UserMission};
+use schema::extrovertly::{
+    AttendeeStatus, CoachConversation, CoachMessage, Event, EventAttendee, JournalEntry, Mission,
+    MissionStatus, User, UserMission,
+};
 use schema::practice_zone::{PracticeAttempt, PracticeCalibrationRun, PracticeItem};
 use schema::scenarios::{Scenario, ScenarioMetadata, UserSavedScenario, UserScenarioProgress};
 use schema::skill_deconstruction::{MilestoneProgress, PracticeActivity};
@@ -62,6 +65,7 @@ fn sizes_are_what_they_say() {
     for size in [SampleSize::Small, SampleSize::Medium] {
         let count = rows(size).count() as u64;
         assert!(near(count, users_and_documents(size).1), "{size}: {count}");
+        assert!(count >= 5_000, "{size}: {count}");
     }
     // What leaves numbers out does so by chance, alike in all sizes.
     let numbers = |size| {
@@ -99,7 +103,7 @@ fn every_row_is_valid_and_every_reference_resolves() {
             assert!(ids[numbers.table_of(id.table).unwrap()].contains(text), "{table}: {text}");
         });
     }
-    assert!(references > 4_000, "{references}");
+    assert!(references > 10_000, "{references}");
 }
 
 fn walk(value: ValueRef<'_>, seen: &mut dyn FnMut(&str)) {
@@ -156,4 +160,91 @@ fn what_counts_rows_has_counted_them() {
     }
 }
 
-const FINGERPRINT: u64 = 6_629_691_624_614_216_828;
+#[test]
+fn texts_read_as_if_somebody_had_written_them() {
+    for (table, row) in rows(SampleSize::Small) {
+        walk(row.as_ref(), &mut |text| {
+            assert!(!text.contains(['{', '}']), "{table}: a name is left in {text}")
+        });
+    }
+    let patterns =
+        [journal_words::OPENINGS, journal_words::HAPPENED, journal_words::DETAILS, journal_words::CLOSINGS]
+            .into_iter();
+    let patterns: BTreeSet<&str> =
+        patterns.chain(journal_words::FEELINGS.iter().copied()).flatten().copied().collect();
+    assert!(patterns.len() >= 300, "{}", patterns.len());
+
+    let entries = documents::<JournalEntry>(SampleSize::Small);
+    let texts: BTreeSet<&str> = entries.iter().map(|entry| entry.content.as_str()).collect();
+    assert_eq!(texts.len(), entries.len(), "no entry is there twice");
+    let sentences: BTreeSet<&str> =
+        texts.iter().flat_map(|text| text.split(['.', '?'])).map(str::trim).collect();
+    assert!(sentences.len() > entries.len(), "{} sentences in {} entries", sentences.len(), entries.len());
+    assert!(entries.iter().all(|entry| entry.content.starts_with(char::is_uppercase)));
+
+    // Words are used as in any language (Zipf's law): few of them make half of the text, most of them are rare.
+    let mut uses: BTreeMap<String, usize> = BTreeMap::new();
+    for word in texts
+        .iter()
+        .flat_map(|text| text.split(|c: char| !c.is_alphanumeric()))
+        .filter(|word| !word.is_empty())
+    {
+        *uses.entry(word.to_lowercase()).or_default() += 1;
+    }
+    let mut counts: Vec<usize> = uses.values().copied().collect();
+    counts.sort_unstable_by_key(|&count| std::cmp::Reverse(count));
+    let all: usize = counts.iter().sum();
+    let share = |counts: &[usize]| counts.iter().sum::<usize>() as f64 / all as f64;
+    assert!(counts.len() > 1_000, "{} words", counts.len());
+    assert!((0.03..0.12).contains(&share(&counts[..1])), "the most frequent: {}", share(&counts[..1]));
+    assert!((0.4..0.7).contains(&share(&counts[..50])), "the fifty most frequent: {}", share(&counts[..50]));
+    assert!(
+        share(&counts[counts.len() / 2..]) < 0.1,
+        "the rare half: {}",
+        share(&counts[counts.len() / 2..])
+    );
+}
+
+#[test]
+fn titles_are_distinct_in_every_size() {
+    let world = World::new(SEED, users_and_documents(SampleSize::Large).0, &Numbers::of_schema());
+    let distinct = |titles: Vec<String>| titles.iter().collect::<BTreeSet<_>>().len() == titles.len();
+    let titles = |n| world.get::<Event>(n).unwrap().title;
+    assert!(distinct((0..<Event as Sampled>::count(&world)).map(titles).collect()));
+    let titles = |n| world.get::<Mission>(n).unwrap().title;
+    assert!(distinct((0..<Mission as Sampled>::count(&world)).map(titles).collect()));
+}
+
+#[test]
+fn what_happens_happens_in_its_order() {
+    let size = SampleSize::Small;
+    let events: BTreeMap<_, _> =
+        documents::<Event>(size).into_iter().map(|event| (event._id, event)).collect();
+    let answers = documents::<EventAttendee>(size);
+    let mut pairs = BTreeSet::new();
+    for answer in &answers {
+        let event = &events[&answer.event_id];
+        assert!(event._creation_time < answer.rsvp_at && date(answer.rsvp_at) < event.date);
+        assert_eq!(answer.attended_at.is_some(), answer.status == AttendeeStatus::Attended);
+        assert!(answer.attended_at.is_none_or(|at| date(at) == event.date));
+        assert!(pairs.insert((answer.event_id, answer.user_id)), "a user answers an event once");
+    }
+    let popular =
+        events.keys().map(|id| answers.iter().filter(|answer| answer.event_id == *id).count()).max();
+    assert!(popular > Some(4), "some events are popular: {popular:?}");
+
+    let conversations = documents::<CoachConversation>(size);
+    let messages = documents::<CoachMessage>(size);
+    for conversation in conversations {
+        let own: Vec<_> = messages.iter().filter(|one| one.conversation_id == conversation._id).collect();
+        assert!(own.iter().all(|one| one._creation_time > conversation._creation_time));
+        assert!(own.iter().all(|one| Some(one._creation_time) < conversation.ended_at));
+        assert!(
+            own.is_sorted_by(
+                |one, next| one._creation_time < next._creation_time && one.sender != next.sender
+            )
+        );
+    }
+}
+
+const FINGERPRINT: u64 = 4_028_830_504_150_608_967;

@@ -3,48 +3,51 @@
 pub(super) const FIRST_NAMES: &[&str] = &[
     "Ada", "Amir", "Beatriz", "Chen", "Dana", "Elif", "Farid", "Grace", "Hana", "Ines", "Jonas", "Kofi",
     "Lena", "Mateo", "Nadia", "Omar", "Priya", "Quinn", "Rosa", "Sami", "Tomas", "Uma", "Viktor", "Wanda",
-    "Yuki", "Zoe",
+    "Yuki", "Zoe", "Aisha", "Bruno", "Clara", "Dario", "Emma", "Felix", "Gloria", "Henrik", "Isla", "Julia",
+    "Karim", "Luca", "Mira", "Noah", "Olga", "Paulo", "Ravi", "Sofia", "Theo", "Ursula", "Vera", "Wim",
 ];
 
 pub(super) const LAST_NAMES: &[&str] = &[
-    "Adler", "Bauer", "Costa", "Dubois", "Eriksen", "Fischer", "Garcia", "Haddad", "Ivanov", "Jensen", "Kim",
-    "Lopez", "Moreau", "Novak", "Okafor", "Park", "Rossi", "Silva", "Tanaka", "Weber",
-];
-
-/// Title, description, category, minutes.
-pub(super) const MISSIONS: &[(&str, &str, &str, &str)] = &[
-    (
-        "Say hello to a neighbour",
-        "Greet somebody who lives near you and ask how their day is.",
-        "smalltalk",
-        "5 minutes",
-    ),
-    (
-        "Ask for a recommendation",
-        "Ask a barista or a shopkeeper what they would pick, and why.",
-        "smalltalk",
-        "5 minutes",
-    ),
-    ("Give an honest compliment", "Tell somebody what you like about their work.", "kindness", "5 minutes"),
-    ("Order by phone", "Call a restaurant and order instead of using an app.", "everyday", "10 minutes"),
-    ("Join a lunch table", "Sit with colleagues you do not know well.", "work", "30 minutes"),
-    ("Speak up in a meeting", "Share one thought in a meeting of five people or more.", "work", "1 hour"),
-    (
-        "Invite a friend for coffee",
-        "Name a day and a place; do not wait to be asked.",
-        "friends",
-        "15 minutes",
-    ),
-    (
-        "Introduce two people",
-        "Bring two people together who should know each other.",
-        "friends",
-        "15 minutes",
-    ),
-    ("Visit a meetup", "Stay for at least half an hour and talk to two people.", "events", "2 hours"),
-    ("Tell a story", "Tell a group something that happened to you this week.", "events", "15 minutes"),
-    ("Disagree politely", "Say that you see it differently, and explain how.", "assertiveness", "10 minutes"),
-    ("Ask a question in public", "Ask the speaker something after a talk.", "assertiveness", "10 minutes"),
+    "Adler",
+    "Bauer",
+    "Costa",
+    "Dubois",
+    "Eriksen",
+    "Fischer",
+    "Garcia",
+    "Haddad",
+    "Ivanov",
+    "Jensen",
+    "Kim",
+    "Lopez",
+    "Moreau",
+    "Novak",
+    "Okafor",
+    "Park",
+    "Rossi",
+    "Silva",
+    "Tanaka",
+    "Weber",
+    "Andersson",
+    "Baptiste",
+    "Cohen",
+    "Diallo",
+    "Evans",
+    "Farkas",
+    "Greco",
+    "Hughes",
+    "Ito",
+    "Jovanovic",
+    "Keller",
+    "Lund",
+    "Mensah",
+    "Nowak",
+    "Ozturk",
+    "Petrov",
+    "Quintana",
+    "Rahman",
+    "Schmidt",
+    "Torres",
 ];
 
 pub(super) const TIPS: &[&str] = &[
@@ -56,15 +59,6 @@ pub(super) const TIPS: &[&str] = &[
 ];
 
 pub(super) const MOODS: &[&str] = &["calm", "proud", "nervous", "happy", "tired", "curious", "hopeful"];
-
-pub(super) const OPENINGS: &[&str] = &[
-    "Today I talked to",
-    "I almost walked past",
-    "This morning I called",
-    "After work I met",
-    "I finally wrote to",
-    "On the train I sat beside",
-];
 
 pub(super) const PEOPLE: &[&str] = &[
     "the neighbour from downstairs",
@@ -89,6 +83,16 @@ pub(super) const PROMPTS: &[&str] = &[
     "Who did you notice today?",
     "What would you try again?",
     "What felt easier than before?",
+    "Whom would you like to thank?",
+    "What did you avoid, and why?",
+    "Which sentence stays with you?",
+    "When did you forget to be nervous?",
+    "What did you learn about somebody?",
+    "Where did you feel at ease?",
+    "What surprised you?",
+    "What would you tell a friend who had this day?",
+    "How did your body know that you were nervous?",
+    "What is the next small step?",
 ];
 
 pub(super) const TAGS: &[&str] = &["work", "friends", "family", "small-talk", "courage", "rest", "gratitude"];
@@ -107,42 +111,6 @@ pub(super) const GOALS: &[&str] = &[
 pub(super) const THEMES: &[&str] = &["light", "dark", "system"];
 
 pub(super) const ICONS: &[&str] = &["star", "flame", "chat", "compass", "leaf", "code", "mountain", "book"];
-
-pub(super) const CATEGORIES: &[&str] = &["smalltalk", "work", "friends", "events", "sports", "culture"];
-
-pub(super) const PLACES: &[&str] =
-    &["Café Central", "City library", "Riverside park", "Community hall", "Harbour stage", "Online"];
-
-pub(super) const EVENTS: &[&str] = &[
-    "Board games for beginners",
-    "Sunday walk",
-    "Language exchange",
-    "Open kitchen",
-    "Choir rehearsal",
-    "Book circle",
-    "Climbing together",
-    "Story night",
-    "Neighbourhood breakfast",
-    "Pottery evening",
-];
-
-pub(super) const ACHIEVEMENTS: &[&str] = &[
-    "First hello",
-    "A week in a row",
-    "Ten entries",
-    "Spoke first",
-    "Guest of honour",
-    "Host",
-    "Listener",
-    "Storyteller",
-    "Early bird",
-    "Comeback",
-    "Bridge builder",
-    "A hundred points",
-    "Brave question",
-    "Phone call",
-    "Second date with a group",
-];
 
 pub(super) const SCENARIOS: &[&str] = &[
     "Order a coffee",
