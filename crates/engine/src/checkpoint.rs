@@ -20,6 +20,7 @@ use crate::key::{Keyspace, storage_key};
 use crate::log::LogPosition;
 use crate::overlay::Dirty;
 use crate::residency::ResidencyWork;
+use crate::search::Folding;
 use crate::storage::{Batch, Storage, StorageError};
 
 /// The name of the row in [`Keyspace::META`] that records the last backup.
@@ -75,6 +76,8 @@ pub(crate) struct Checkpoints {
 struct Running {
     row: CheckpointRow,
     work: Vec<Dirty>,
+    /// What comes after `work`.
+    folding: Folding,
     /// Bytes of `storing_bytes` for each key of `work`.
     share: u64,
     /// What was written, or needs no writing, since the last sync; and its bytes and batches.
@@ -96,6 +99,7 @@ impl Running {
     /// Writes everything since the last sync again.
     fn repeat(&mut self, failures: u64) {
         self.work.append(&mut self.unsynced);
+        self.folding.repeat();
         (self.unsynced_bytes, self.unsynced_batches) = (0, 0);
         self.failures = failures;
     }
@@ -184,6 +188,10 @@ impl Inner {
             },
         };
         let ts = running.row.bound;
+        if let Err(error) = self.reopen_failed() {
+            checkpoints.running = Some(running);
+            return Err(error);
+        }
         let failures = self.storage_failures.load(Ordering::Relaxed);
         if failures != running.failures {
             // Another batch than a checkpoint's has failed.
@@ -196,14 +204,23 @@ impl Inner {
             CheckpointRow { reached: checkpoints.row.reached, ..running.row }.put(&mut batch);
         }
         running.fill(&mut batch);
-        let last = running.work.is_empty() && (batch.is_empty() || batch.has_room(128));
+        let fold = running.work.is_empty() && !running.folding.is_done();
+        if fold && let Err(error) = running.folding.fill(&*self.storage, running.row.reached, ts, &mut batch)
+        {
+            running.repeat(failures);
+            checkpoints.row.bound = Timestamp(0);
+            checkpoints.running = Some(running);
+            return Err(error);
+        }
+        let done = running.work.is_empty() && running.folding.is_done();
+        let last = done && (batch.is_empty() || batch.has_room(128));
         if last {
             CheckpointRow { reached: ts, ..running.row }.put(&mut batch);
         }
         running.unsynced_bytes += batch.bytes();
         running.unsynced_batches += 1;
         let sync = last || running.unsynced_bytes > SYNC_BYTES || running.unsynced_batches >= SYNC_BATCHES;
-        if let Err(error) = self.store_undo(&batch, ts).and_then(|()| self.write(batch, sync)) {
+        if let Err(error) = self.store(batch, ts, sync, fold) {
             // The overlay hides what reached storage until it is repeated.
             running.repeat(self.storage_failures.load(Ordering::Relaxed));
             checkpoints.row.bound = Timestamp(0);
@@ -226,6 +243,7 @@ impl Inner {
             state.dirty.append(&mut running.still_dirty);
             self.dirty_bytes.store(state.unstored(), Ordering::Relaxed);
         }
+        running.folding.settle(ts);
         self.trim_floor.store(self.snapshots.floor().0, Ordering::Release);
         self.checkpoint_ts.store(ts.0, Ordering::Release);
         self.checkpoints_done.fetch_add(1, Ordering::Relaxed);
@@ -256,16 +274,40 @@ impl Inner {
     /// sync must be repeated.
     pub(crate) fn write(&self, batch: Batch, sync: bool) -> Result<(), StorageError> {
         self.write_unsynced(batch)?;
-        if sync { self.storage.sync().inspect_err(|error| self.note_failed_write(error)) } else { Ok(()) }
+        if sync { self.sync() } else { Ok(()) }
     }
 
     /// Applies a batch that may be lost in a crash.
     pub(crate) fn write_unsynced(&self, batch: Batch) -> Result<(), StorageError> {
+        self.reopen_failed()?;
+        self.apply(batch)
+    }
+
+    /// Applies a batch of the checkpoint to `ts`; `fold` says that it may have blocks of search indexes.
+    fn store(&self, batch: Batch, ts: Timestamp, sync: bool, fold: bool) -> Result<(), StorageError> {
+        self.store_undo(&batch, ts)?;
+        let blocks = fold.then(|| self.blocks.write());
+        self.apply(batch)?;
+        drop(blocks);
+        if sync { self.sync() } else { Ok(()) }
+    }
+
+    fn sync(&self) -> Result<(), StorageError> {
+        self.storage.sync().inspect_err(|error| self.note_failed_write(error))
+    }
+
+    fn apply(&self, batch: Batch) -> Result<(), StorageError> {
+        self.storage.apply(batch).inspect_err(|error| self.note_failed_write(error))
+    }
+
+    /// Opens the store again after a failure. Batches may be gone, so nobody reads blocks meanwhile.
+    fn reopen_failed(&self) -> Result<(), StorageError> {
         if self.storage_failed.load(Ordering::Acquire) {
+            let _blocks = self.blocks.write();
             self.storage.reopen()?;
             self.storage_failed.store(false, Ordering::Release);
         }
-        self.storage.apply(batch).inspect_err(|error| self.note_failed_write(error))
+        Ok(())
     }
 
     fn note_failed_write(&self, error: &StorageError) {
@@ -315,10 +357,12 @@ impl Inner {
             order(b).cmp(&order(a)).then_with(|| b.key.cmp(&a.key))
         });
         let row = CheckpointRow { bound: ts, position, reached: last.reached };
-        let share = self.storing_share(work.len());
+        let (folding, fold_bytes) = Folding::begin(&self.stores());
+        let share = self.storing_share(work.len(), fold_bytes);
         Some(Running {
             row,
             work,
+            folding,
             share,
             unsynced: Vec::new(),
             unsynced_bytes: 0,
@@ -328,8 +372,9 @@ impl Inner {
         })
     }
 
-    fn storing_share(&self, keys: usize) -> u64 {
-        self.commit.lock().storing_bytes / keys.max(1) as u64
+    /// The bytes of each key, without what is folded after all keys.
+    fn storing_share(&self, keys: usize, fold_bytes: u64) -> u64 {
+        self.commit.lock().storing_bytes.saturating_sub(fold_bytes) / keys.max(1) as u64
     }
 
     /// Whether a checkpoint is under way.

@@ -27,7 +27,7 @@ const CHUNK_KEYS: usize = 500;
 const CHUNK_BYTES: usize = 1 << 20;
 
 impl Inner {
-    fn stores(&self) -> Vec<Arc<TableStore>> {
+    pub(crate) fn stores(&self) -> Vec<Arc<TableStore>> {
         let catalog = self.newest_catalog();
         catalog.stores().cloned().chain(self.system.iter().map(|t| t.store.clone())).collect()
     }

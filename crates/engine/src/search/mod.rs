@@ -9,8 +9,12 @@ mod block;
 mod change;
 mod cursor;
 mod fold;
+mod folding;
 mod highlight;
 mod info;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+mod life_tests;
 mod posting;
 mod query;
 mod read;
@@ -24,6 +28,7 @@ mod token;
 mod model_tests;
 
 pub(crate) use change::SearchChange;
+pub(crate) use folding::Folding;
 pub use highlight::highlight;
 pub(crate) use info::{SearchInfo, SearchRow};
 pub(crate) use posting::{DocKey, SearchSpec};

@@ -3,13 +3,15 @@
 //! The overlay is read before storage, so that a document on its way from one to the other is seen; and no batch with
 //! blocks is applied meanwhile, so that a term's postings are seen whole while its blocks split and merge.
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 
 use hull_value::Timestamp;
 
+use super::cursor::{Cursor, Terms};
 use super::posting::{Columns, SearchSpec};
 use super::statistics::Statistics;
-use super::store::{Decided, SearchStore, TermRange};
+use super::store::{Decided, SearchStore};
 use crate::catalog::TableInfo;
 use crate::engine::Inner;
 use crate::error::TxError;
@@ -17,7 +19,7 @@ use crate::error::TxError;
 /// What the overlay decides, term by term.
 struct Walk<'a> {
     store: &'a SearchStore,
-    range: TermRange<'a>,
+    range: Terms<'a>,
     filters: &'a [(usize, u64)],
     ts: Timestamp,
     at_hand: VecDeque<Decided>,
@@ -26,7 +28,7 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(store: &'a SearchStore, range: TermRange<'a>, filters: &'a [(usize, u64)], ts: Timestamp) -> Self {
+    fn new(store: &'a SearchStore, range: Terms<'a>, filters: &'a [(usize, u64)], ts: Timestamp) -> Self {
         let (first, next) = store.decided(range, None, filters, ts);
         Self { store, range, filters, ts, at_hand: first.into(), next }
     }
@@ -42,6 +44,27 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// The postings of both, which have no document in common.
+fn merge(a: &Columns, b: &Columns, into: &mut Columns) {
+    into.clear();
+    let (mut of_a, mut of_b) = (0, 0);
+    loop {
+        let (next_a, next_b) = (a.get(of_a, 0), b.get(of_b, 0));
+        match (next_a, next_b) {
+            (None, None) => return,
+            (Some((id, posting)), other) if other.is_none_or(|(other, _)| id < other) => {
+                into.push(id, posting);
+                of_a += 1;
+            }
+            (_, Some((id, posting))) => {
+                into.push(id, posting);
+                of_b += 1;
+            }
+            (Some(_), None) => return,
+        }
+    }
+}
+
 impl Inner {
     /// Hands each term of the range that a document has at `ts` to `each`, in ascending order of their bytes, as long as
     /// it returns true: the term, how many documents have it, whatever the filters, and the postings of those whose filter
@@ -52,7 +75,7 @@ impl Inner {
         &self,
         table: &TableInfo,
         spec: &SearchSpec,
-        range: TermRange<'_>,
+        range: Terms<'_>,
         filters: &[(usize, u64)],
         ts: Timestamp,
         each: &mut dyn FnMut(&str, u64, &Columns) -> bool,
@@ -61,13 +84,39 @@ impl Inner {
         let Some(store) = table.store.search(spec.keyspace) else { return Ok(()) };
         let _blocks = self.blocks.read();
         let mut overlay = Walk::new(&store, range, filters, ts);
-        while overlay.peek().is_some() {
-            let Some(ours) = overlay.at_hand.pop_front() else { return Ok(()) };
-            if ours.frequency > 0 && !each(&ours.term, ours.frequency, &ours.columns) {
+        let mut cursor = Cursor::new(&*self.storage, spec.keyspace, spec.filter_fields.len(), range);
+        let mut stored = cursor.next_term()?.map(str::to_owned);
+        let (mut columns, mut both) = (Columns::default(), Columns::default());
+        loop {
+            let order = match (overlay.peek(), &stored) {
+                (None, None) => return Ok(()),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(ours), Some(stored)) => ours.term.cmp(stored),
+            };
+            let ours = if order.is_le() { overlay.at_hand.pop_front() } else { None };
+            let ours = ours.unwrap_or_default();
+            columns.clear();
+            let mut frequency = ours.frequency;
+            if order.is_ge() {
+                frequency += cursor.read(&ours.hidden, filters, &mut columns)?;
+            }
+            let found = match (columns.is_empty(), ours.columns.is_empty()) {
+                (_, true) => &columns,
+                (true, _) => &ours.columns,
+                _ => {
+                    merge(&columns, &ours.columns, &mut both);
+                    &both
+                }
+            };
+            let term = if order.is_le() { &ours.term } else { stored.as_ref().unwrap_or(&ours.term) };
+            if frequency > 0 && !each(term, frequency, found) {
                 return Ok(());
             }
+            if order.is_ge() {
+                stored = cursor.next_term()?.map(str::to_owned);
+            }
         }
-        Ok(())
     }
 
     /// How many documents have text at `ts`, and how much.

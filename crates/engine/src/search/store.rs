@@ -18,6 +18,7 @@ use parking_lot::RwLock;
 use smallvec::{SmallVec, smallvec};
 
 use super::change::SearchChange;
+pub(crate) use super::cursor::Terms as TermRange;
 use super::posting::{Columns, DocKey, Posting, SearchDoc, SearchSpec};
 use super::statistics::{CHANGE_BYTES, History, Statistics, Stored};
 use crate::overlay::Applied;
@@ -119,24 +120,6 @@ impl Documents {
             *self = Self::default();
         }
         Some(chain)
-    }
-}
-
-/// Which terms are asked for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum TermRange<'a> {
-    /// This one.
-    Exact(&'a str),
-    /// All that begin so; with the empty text, all.
-    Prefix(&'a str),
-}
-
-impl TermRange<'_> {
-    pub(crate) fn contains(self, term: &str) -> bool {
-        match self {
-            Self::Exact(exact) => term == exact,
-            Self::Prefix(prefix) => term.starts_with(prefix),
-        }
     }
 }
 
@@ -246,7 +229,7 @@ impl SearchStore {
             (None, TermRange::Exact(term) | TermRange::Prefix(term)) => Bound::Included(term),
         };
         let terms = state.inverted.range::<str, _>((start, Bound::Unbounded));
-        for (term, list) in terms.take_while(|(term, _)| range.contains(term)) {
+        for (term, list) in terms.take_while(|(term, _)| contains(range, term)) {
             let mut decided = Decided::default();
             for (id, at) in list {
                 let Some(chain) = state.documents.get(*at, id) else { continue };
@@ -395,6 +378,13 @@ impl State {
         }
         empty.iter().for_each(|term| drop(inverted.remove(term)));
         (next, freed)
+    }
+}
+
+fn contains(range: TermRange<'_>, term: &str) -> bool {
+    match range {
+        TermRange::Exact(exact) => term == exact,
+        TermRange::Prefix(prefix) => term.starts_with(prefix),
     }
 }
 
