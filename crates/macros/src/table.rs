@@ -319,20 +319,30 @@ fn tokens_and_definition(
             #vis const #index: #ty = #token;
         });
     }
+    let mut search_names = quote!();
     for Search { index, filter } in searches {
         names.push(&index.name);
         let Some(searched) = index.fields.first() else { continue };
         let searched = resolve(columns, searched, name, vis, case)?.wire.clone();
-        let mut filters = Vec::new();
+        let (mut filters, mut fields) = (Vec::new(), Vec::new());
         for field in filter {
-            filters.push(resolve(columns, field, name, vis, case)?.wire.clone());
+            let column = resolve(columns, field, name, vis, case)?;
+            filters.push(column.wire.clone());
+            if !fields.contains(&column.marker) {
+                fields.push(column.marker.clone());
+            }
         }
         let (index, text) = (&index.name, index.name.to_string());
+        search_names.extend(quote! {
+            #[doc(hidden)]
+            pub enum #index {}
+            #(impl #model::FilterField<#index> for #fields {})*
+        });
         let doc = format!("The search index over `{searched}`.");
         definition.extend(quote!(.search_index(#text, #searched, [#(#filters),*] as [&str; _])));
         constants.extend(quote! {
             #[doc = #doc]
-            #vis const #index: #model::SearchIndex<#name> = #model::SearchIndex::new(#text);
+            #vis const #index: #model::SearchIndex<#name, #index> = #model::SearchIndex::new(#text);
         });
     }
     for (i, index) in names.iter().enumerate() {
@@ -345,7 +355,7 @@ fn tokens_and_definition(
         }
     }
 
-    let mut markers = quote!();
+    let mut markers = search_names;
     for Column { marker, wire, ty, vis, doc, own } in columns.iter() {
         let text = if doc.is_empty() { format!("The field `{wire}`.") } else { doc.clone() };
         let settable = own.then(|| quote!(impl #model::Settable for #marker {}));

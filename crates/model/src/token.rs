@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use hull_value::Encode;
 
-use crate::IndexRange;
+use crate::{IndexRange, SearchText};
 
 /// The name of a field, as a type. The derive makes one for each field, named as the field.
 pub trait FieldName {
@@ -92,13 +92,13 @@ impl<T, Fields> Clone for Index<T, Fields> {
 
 impl<T, Fields> Copy for Index<T, Fields> {}
 
-/// A search index of table `T`.
-pub struct SearchIndex<T> {
+/// A search index of table `T`; `I` is its name as a type, which says what its filter fields are.
+pub struct SearchIndex<T, I> {
     name: &'static str,
-    types: PhantomData<fn() -> T>,
+    types: PhantomData<fn() -> (T, I)>,
 }
 
-impl<T> SearchIndex<T> {
+impl<T, I> SearchIndex<T, I> {
     /// Made by the derive.
     #[doc(hidden)]
     pub const fn new(name: &'static str) -> Self {
@@ -109,15 +109,20 @@ impl<T> SearchIndex<T> {
     pub const fn name(&self) -> &'static str {
         self.name
     }
+
+    /// A search of the index, to be given its text.
+    pub fn request(&self) -> SearchText<T, I> {
+        SearchText::new()
+    }
 }
 
-impl<T> Clone for SearchIndex<T> {
+impl<T, I> Clone for SearchIndex<T, I> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T> Copy for SearchIndex<T> {}
+impl<T, I> Copy for SearchIndex<T, I> {}
 
 /// The fields that are left of an index: first `N`, then those of `Rest`.
 pub struct Then<N, Rest>(PhantomData<fn() -> (N, Rest)>);
