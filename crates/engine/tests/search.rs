@@ -1,7 +1,7 @@
 //! Searches against an oracle that scores every document by brute force.
 //!
-//! Random documents, edits and requests; the transaction's own writes, transactions at old snapshots and restarts in
-//! between. A transaction that commits must have found what it would have found at the newest state, in
+//! Random documents, edits and requests; the transaction's own writes, transactions at old snapshots, steps of checkpoints
+//! and restarts in between. A transaction that commits must have found what it would have found at the newest state, in
 //! whatever order.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 
@@ -373,6 +373,11 @@ impl World {
         self.fill(60);
         let mut open: Vec<Open> = Vec::new();
         for _ in 0..steps {
+            match self.rng.random_range(0..8) {
+                0 => drop(self.engine.checkpoint_step().unwrap()),
+                1 => drop(self.engine.maintain().unwrap()),
+                _ => {}
+            }
             self.clock.advance(self.rng.random_range(0..2_000_000_000));
             if self.rng.random_bool(0.01) {
                 open.clear();
