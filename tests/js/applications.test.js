@@ -233,6 +233,9 @@ test("skills: milestones and practice keep count", async () => {
   assert.equal((await query("milestoneProgress:listByStatus", { status: "completed" }))[0]._id, progress);
   assert.equal((await query("milestoneProgress:listCompletedSince", { since: row.created_at })).length, 1);
   assert.equal((await query("milestoneProgress:listBySkill", { skillDeconstructionId: id })).length, 1);
+  const opts = { paginationOpts: { numItems: 5, cursor: null } };
+  const ofSkill = await query("milestoneProgress:listBySkillPaginated", { skillDeconstructionId: id, ...opts });
+  assert.deepEqual([ofSkill.page[0]._id, ofSkill.page.length, ofSkill.isDone], [progress, 1, true]);
 
   const roadmap = await mutation("roadmaps:create", {});
   await mutation("roadmaps:deconstruct", { id: roadmap, skillDeconstructionId: id });

@@ -1,7 +1,7 @@
 //! The functions that every table has alike: make a document, get one, list them along an index.
 //!
-//! A module says `documents!(Table)` and one `get_by!` or `list_by!` for each index, and registers what it got. A list
-//! is never longer than [`LONGEST`].
+//! A module says `documents!(Table)` and one `get_by!`, `list_by!` or `page_by!` for each index, and registers what it got.
+//! A list is never longer than [`LONGEST`]; what may grow beyond that is read in pages, with `usePaginatedQuery`.
 
 /// The documents of a list where no `limit` is given.
 const USUAL: u32 = 50;
@@ -60,4 +60,34 @@ macro_rules! list_by {
     };
 }
 
-pub(crate) use {documents, get_by, list_by};
+/// A query for all documents in pages, newest first.
+macro_rules! pages {
+    ($table:ident) => {
+        /// All documents in pages, the newest first.
+        #[query]
+        async fn list_paginated(
+            ctx: &QueryCtx,
+            pagination_opts: PaginationOptions,
+        ) -> Result<PaginationResult<Doc<$table>>> {
+            ctx.db.query::<$table>().order(Order::Desc).paginate(pagination_opts).await
+        }
+    };
+}
+
+/// A query for the documents with a value in an index, in pages, newest first.
+macro_rules! page_by {
+    ($(#[$doc:meta])* $name:ident = $table:ident::$index:ident($field:ident: $type:ty)) => {
+        $(#[$doc])*
+        #[query]
+        async fn $name(
+            ctx: &QueryCtx,
+            $field: $type,
+            pagination_opts: PaginationOptions,
+        ) -> Result<PaginationResult<Doc<$table>>> {
+            let found = ctx.db.query().with_index($table::$index, |q| q.eq($table::$field, $field));
+            found.order(Order::Desc).paginate(pagination_opts).await
+        }
+    };
+}
+
+pub(crate) use {documents, get_by, list_by, page_by, pages};

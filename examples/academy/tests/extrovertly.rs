@@ -132,6 +132,21 @@ async fn every_function_does_what_its_name_says() {
     assert_eq!(ids(&of_mission), [taken.clone(), other.clone()]);
     app.remove("userMissions", &other).await;
 
+    let first_page = json!({"paginationOpts": {"numItems": 1, "cursor": null}});
+    for (path, filter, expected) in [
+        ("users:listPaginated", json!({}), &ben),
+        ("journalEntries:listPaginated", json!({}), &first),
+        ("journalEntries:listByMoodPaginated", json!({"mood": "glad"}), &first),
+        ("journalEntries:getUserJournalEntriesPaginated", json!({"userId": ada}), &first),
+        ("missions:listPaginated", json!({"difficulty": "advanced"}), &hard),
+        ("userMissions:listPaginated", json!({"userId": ada, "status": "completed"}), &taken),
+        ("userMissions:listByMissionPaginated", json!({"missionId": easy}), &taken),
+    ] {
+        let page = app.query(path, with(filter, &first_page)).await;
+        assert_eq!(ids(&page["page"]), std::slice::from_ref(expected), "{path}");
+        assert!(page["continueCursor"].is_string(), "{path}");
+    }
+
     app.remove("missions", &hard).await;
     app.remove("users", &ada).await;
     for (path, id) in [("journalEntries:get", &first), ("userMissions:get", &taken)] {

@@ -92,6 +92,72 @@ export function extrovertly({ query, mutation, refused }) {
     await holds("socialGoals", { userId, title: "Join a club", category: "club", currentValue: 0, status: "active" }, { listByUser: "userId", listByCategory: "category" });
   });
 
+  test("extrovertly: what may be long comes in pages, too", async () => {
+    const userId = await mutation("users:create", user("reader"));
+    const organizerId = userId;
+    const texts = ["one", "two", "three", "four", "five"];
+    const many = async (module, documentOf) => {
+      const made = [];
+      for (const [n, text] of texts.entries()) made.push(await mutation(`${module}:create`, documentOf(text, n)));
+      return made;
+    };
+    const mood = "patient";
+    const entries = await many("journalEntries", (content) => ({ userId, content, mood, isPrivate: true }));
+    const missions = await many("missions", (title) => ({ title, description: "d", difficulty: "advanced", category: "paging", points: 1, isActive: true }));
+    const event = { description: "d", time: "19:00", category: "paging", comfortLevel: "high", price: 0, organizerId, isActive: true };
+    const events = await many("events", (title, n) => ({ ...event, title, date: `2999-01-0${n + 1}` }));
+    const conversations = await many("coachConversations", (sessionId) => ({ userId, sessionId }));
+    const [conversationId] = conversations;
+    const messages = await many("coachMessages", (content) => ({ conversationId, content, sender: "user", messageType: "text" }));
+    const going = await many("eventAttendees", (_, n) => ({ eventId: events[n], userId, status: "going", rsvpAt: n }));
+    const guests = await many("eventAttendees", (_, n) => ({ eventId: events[4], userId, status: "interested", rsvpAt: n }));
+    const taken = await many("userMissions", (_, n) => ({ userId, missionId: missions[n], status: "skipped", assignedAt: n }));
+    const moods = await many("moodTracking", (mood) => ({ userId, mood }));
+    const day = { userId, activitiesCompleted: 0, journalEntries: 0, eventsAttended: 0, missionsCompleted: 0, pointsEarned: 0 };
+    const days = await many("progressTracking", (_, n) => ({ ...day, trackingDate: `2999-01-0${n + 1}` }));
+    const insights = await many("weeklyInsights", (title) => ({ userId, weekStartDate: "2999-01-01", insightType: "mood", title, description: "d", isRead: false }));
+    const goals = await many("socialGoals", (title) => ({ userId, title, currentValue: 0, status: "active" }));
+    const [achievementId] = await many("achievements", (title) => ({ title, description: "d", icon: "star", requirements: {}, pointsReward: 1, isActive: true }));
+    const earned = await many("userAchievements", (_, n) => ({ userId, achievementId, earnedAt: n, progress: 1, maxProgress: 1 }));
+
+    const newest = (made) => made.toReversed();
+    await comesInPages("journalEntries:getUserJournalEntriesPaginated", { userId }, newest(entries));
+    await comesInPages("journalEntries:listByMoodPaginated", { mood }, newest(entries));
+    await comesInPages("missions:listPaginated", { category: "paging" }, missions);
+    await comesInPages("missions:listPaginated", { category: "paging", difficulty: "advanced" }, missions);
+    await comesInPages("events:listByCategoryPaginated", { category: "paging" }, newest(events));
+    await comesInPages("events:listFromDatePaginated", { date: "2999-01-02" }, events.slice(1));
+    await comesInPages("coachConversations:listByUserPaginated", { userId }, newest(conversations));
+    await comesInPages("coachMessages:listByConversationPaginated", { conversationId }, newest(messages));
+    await comesInPages("eventAttendees:listByUserPaginated", { userId }, newest([...going, ...guests]));
+    await comesInPages("eventAttendees:listByEventPaginated", { eventId: events[4] }, newest([going[4], ...guests]));
+    await comesInPages("userMissions:listPaginated", { userId }, newest(taken));
+    await comesInPages("userMissions:listPaginated", { userId, status: "completed" }, []);
+    await comesInPages("userMissions:listByMissionPaginated", { missionId: missions[2] }, [taken[2]]);
+    await comesInPages("moodTracking:listByUserPaginated", { userId }, newest(moods));
+    await comesInPages("progressTracking:listByUserPaginated", { userId }, newest(days));
+    await comesInPages("weeklyInsights:listByUserPaginated", { userId }, newest(insights));
+    await comesInPages("socialGoals:listByUserPaginated", { userId }, newest(goals));
+    await comesInPages("userAchievements:listByUserPaginated", { userId }, newest(earned));
+    const all = async (module, args) => ids(await query(`${module}:list${args ? "ByComfortLevel" : ""}`, { ...args, limit: 1000 }));
+    await comesInPages("events:listPaginated", {}, await all("events"));
+    await comesInPages("events:listByComfortLevelPaginated", { comfortLevel: "high" }, await all("events", { comfortLevel: "high" }));
+    await comesInPages("users:listPaginated", {}, await all("users"));
+    await comesInPages("journalEntries:listPaginated", {}, await all("journalEntries"));
+  });
+
+  /** A list in pages of two has these documents, in this order, each once. */
+  async function comesInPages(path, args, expected) {
+    const found = [];
+    for (let cursor = null, isDone = false; !isDone; ) {
+      const result = await query(path, { ...args, paginationOpts: { numItems: 2, cursor } });
+      assert.ok(result.page.length <= 2, path);
+      found.push(...ids(result.page));
+      ({ continueCursor: cursor, isDone } = result);
+    }
+    assert.deepEqual(found, expected, path);
+  }
+
   /** Creates a document and finds it by its id and along each index. */
   async function holds(module, document, lists) {
     const id = await mutation(`${module}:create`, document);

@@ -29,7 +29,7 @@ pub(super) mod earned {
     use hull::prelude::*;
     use schema::extrovertly::{Achievement, User, UserAchievement};
 
-    use crate::table_functions::{documents, list_by};
+    use crate::table_functions::{documents, list_by, page_by};
 
     documents!(UserAchievement);
     list_by! {
@@ -41,7 +41,19 @@ pub(super) mod earned {
         list_by_achievement = UserAchievement::by_achievement_id(achievement_id: Id<Achievement>)
     }
 
+    page_by! {
+        /// A user's achievements in pages.
+        list_by_user_paginated = UserAchievement::by_user_id(user_id: Id<User>)
+    }
+
     pub(in super::super) fn module() -> Module {
-        Module::new("userAchievements").with(functions![create, get, list, list_by_user, list_by_achievement])
+        Module::new("userAchievements").with(functions![
+            create,
+            get,
+            list,
+            list_by_user,
+            list_by_achievement,
+            list_by_user_paginated
+        ])
     }
 }

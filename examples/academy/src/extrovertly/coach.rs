@@ -6,7 +6,7 @@ pub(super) mod conversations {
     use hull::prelude::*;
     use schema::extrovertly::{CoachConversation, User};
 
-    use crate::table_functions::{documents, list_by};
+    use crate::table_functions::{documents, list_by, page_by};
 
     documents!(CoachConversation);
     list_by! {
@@ -18,8 +18,20 @@ pub(super) mod conversations {
         list_by_session = CoachConversation::by_session_id(session_id: String)
     }
 
+    page_by! {
+        /// A user's conversations in pages.
+        list_by_user_paginated = CoachConversation::by_user_id(user_id: Id<User>)
+    }
+
     pub(in super::super) fn module() -> Module {
-        Module::new("coachConversations").with(functions![create, get, list, list_by_user, list_by_session])
+        Module::new("coachConversations").with(functions![
+            create,
+            get,
+            list,
+            list_by_user,
+            list_by_session,
+            list_by_user_paginated
+        ])
     }
 }
 
@@ -29,7 +41,7 @@ pub(super) mod messages {
     use hull::prelude::*;
     use schema::extrovertly::{CoachConversation, CoachMessage, Sender};
 
-    use crate::table_functions::{documents, list_by};
+    use crate::table_functions::{documents, list_by, page_by};
 
     documents!(CoachMessage);
     list_by! {
@@ -41,7 +53,19 @@ pub(super) mod messages {
         list_by_sender = CoachMessage::by_sender(sender: Sender)
     }
 
+    page_by! {
+        /// The messages of a conversation in pages.
+        list_by_conversation_paginated = CoachMessage::by_conversation_time(conversation_id: Id<CoachConversation>)
+    }
+
     pub(in super::super) fn module() -> Module {
-        Module::new("coachMessages").with(functions![create, get, list, list_by_conversation, list_by_sender])
+        Module::new("coachMessages").with(functions![
+            create,
+            get,
+            list,
+            list_by_conversation,
+            list_by_sender,
+            list_by_conversation_paginated
+        ])
     }
 }

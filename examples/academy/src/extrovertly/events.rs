@@ -6,9 +6,10 @@ pub(super) mod all {
     use hull::prelude::*;
     use schema::extrovertly::{ComfortLevel, Event, User};
 
-    use crate::table_functions::{documents, list_by};
+    use crate::table_functions::{documents, list_by, page_by, pages};
 
     documents!(Event);
+    pages!(Event);
     list_by! {
         /// The events of a day.
         list_by_date = Event::by_date(date: String)
@@ -26,6 +27,26 @@ pub(super) mod all {
         list_by_organizer = Event::by_organizer(organizer_id: Id<User>)
     }
 
+    page_by! {
+        /// The events of a category in pages.
+        list_by_category_paginated = Event::by_category(category: String)
+    }
+    page_by! {
+        /// The events that ask for so much comfort with people, in pages.
+        list_by_comfort_level_paginated = Event::by_comfort_level(comfort_level: ComfortLevel)
+    }
+
+    /// The events from a day on (`2025-01-31`) in pages, the earliest first.
+    #[query]
+    async fn list_from_date_paginated(
+        ctx: &QueryCtx,
+        date: String,
+        pagination_opts: PaginationOptions,
+    ) -> Result<PaginationResult<Doc<Event>>> {
+        let events = ctx.db.query().with_index(Event::by_date, |q| q.gte(Event::date, date));
+        events.paginate(pagination_opts).await
+    }
+
     pub(in super::super) fn module() -> Module {
         Module::new("events").with(functions![
             create,
@@ -34,7 +55,11 @@ pub(super) mod all {
             list_by_date,
             list_by_category,
             list_by_comfort_level,
-            list_by_organizer
+            list_by_organizer,
+            list_paginated,
+            list_by_category_paginated,
+            list_by_comfort_level_paginated,
+            list_from_date_paginated
         ])
     }
 }
@@ -45,7 +70,7 @@ pub(super) mod attendees {
     use hull::prelude::*;
     use schema::extrovertly::{Event, EventAttendee, User};
 
-    use crate::table_functions::{documents, list_by};
+    use crate::table_functions::{documents, list_by, page_by};
 
     documents!(EventAttendee);
     list_by! {
@@ -57,7 +82,24 @@ pub(super) mod attendees {
         list_by_user = EventAttendee::by_user_id(user_id: Id<User>)
     }
 
+    page_by! {
+        /// Who comes to an event, in pages.
+        list_by_event_paginated = EventAttendee::by_event_id(event_id: Id<Event>)
+    }
+    page_by! {
+        /// A user's events in pages.
+        list_by_user_paginated = EventAttendee::by_user_id(user_id: Id<User>)
+    }
+
     pub(in super::super) fn module() -> Module {
-        Module::new("eventAttendees").with(functions![create, get, list, list_by_event, list_by_user])
+        Module::new("eventAttendees").with(functions![
+            create,
+            get,
+            list,
+            list_by_event,
+            list_by_user,
+            list_by_event_paginated,
+            list_by_user_paginated
+        ])
     }
 }

@@ -4,6 +4,7 @@ use hull::prelude::*;
 use schema::extrovertly::{JournalEntry, User};
 
 use super::not_found;
+use crate::table_functions::{page_by, pages};
 
 /// A user's entries, newest first.
 #[query]
@@ -14,6 +15,16 @@ pub async fn get_user_journal_entries(ctx: &QueryCtx, user_id: Id<User>) -> Resu
         .order(Order::Desc)
         .collect()
         .await
+}
+
+pages!(JournalEntry);
+page_by! {
+    /// A user's entries in pages, newest first.
+    get_user_journal_entries_paginated = JournalEntry::by_user_date(user_id: Id<User>)
+}
+page_by! {
+    /// All entries of one mood in pages, newest first.
+    list_by_mood_paginated = JournalEntry::by_mood(mood: String)
 }
 
 /// A new entry with its fields.
@@ -82,6 +93,9 @@ pub async fn remove(ctx: &MutationCtx, id: Id<JournalEntry>) -> Result<()> {
 pub(super) fn module() -> Module {
     Module::new("journalEntries").with(functions![
         get_user_journal_entries,
+        get_user_journal_entries_paginated,
+        list_paginated,
+        list_by_mood_paginated,
         create,
         get,
         list,

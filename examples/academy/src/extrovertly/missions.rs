@@ -1,5 +1,6 @@
 //! `missions:*`: the small challenges that users can take on.
 
+use hull::functions::Query;
 use hull::prelude::*;
 use schema::extrovertly::{Difficulty, Mission};
 
@@ -24,24 +25,33 @@ async fn list(
     difficulty: Option<Difficulty>,
     category: Option<String>,
 ) -> Result<Vec<Doc<Mission>>> {
+    matching(ctx, difficulty, category).collect().await
+}
+
+/// Missions in pages, the oldest first, of this difficulty and this category where they are given.
+#[query]
+async fn list_paginated(
+    ctx: &QueryCtx,
+    difficulty: Option<Difficulty>,
+    category: Option<String>,
+    pagination_opts: PaginationOptions,
+) -> Result<PaginationResult<Doc<Mission>>> {
+    matching(ctx, difficulty, category).paginate(pagination_opts).await
+}
+
+fn matching(ctx: &QueryCtx, difficulty: Option<Difficulty>, category: Option<String>) -> Query<'_, Mission> {
     let missions = ctx.db.query::<Mission>();
     match (difficulty, category) {
-        (Some(difficulty), Some(category)) => {
-            let found = missions.with_index(Mission::by_difficulty_category, |q| {
-                q.eq(Mission::difficulty, difficulty).eq(Mission::category, category)
-            });
-            found.collect().await
-        }
+        (Some(difficulty), Some(category)) => missions.with_index(Mission::by_difficulty_category, |q| {
+            q.eq(Mission::difficulty, difficulty).eq(Mission::category, category)
+        }),
         (Some(difficulty), None) => {
-            missions
-                .with_index(Mission::by_difficulty, |q| q.eq(Mission::difficulty, difficulty))
-                .collect()
-                .await
+            missions.with_index(Mission::by_difficulty, |q| q.eq(Mission::difficulty, difficulty))
         }
         (None, Some(category)) => {
-            missions.with_index(Mission::by_category, |q| q.eq(Mission::category, category)).collect().await
+            missions.with_index(Mission::by_category, |q| q.eq(Mission::category, category))
         }
-        (None, None) => missions.collect().await,
+        (None, None) => missions,
     }
 }
 
@@ -86,5 +96,5 @@ async fn remove(ctx: &MutationCtx, id: Id<Mission>) -> Result<()> {
 }
 
 pub(super) fn module() -> Module {
-    Module::new("missions").with(functions![create, get, list, update, remove])
+    Module::new("missions").with(functions![create, get, list, list_paginated, update, remove])
 }

@@ -6,7 +6,7 @@ pub(super) mod progress {
     use hull::prelude::*;
     use schema::extrovertly::{ProgressTracking, User};
 
-    use crate::table_functions::{documents, list_by};
+    use crate::table_functions::{documents, list_by, page_by};
 
     documents!(ProgressTracking);
     list_by! {
@@ -18,8 +18,20 @@ pub(super) mod progress {
         list_by_date = ProgressTracking::by_date(tracking_date: String)
     }
 
+    page_by! {
+        /// A user's days in pages.
+        list_by_user_paginated = ProgressTracking::by_user_date(user_id: Id<User>)
+    }
+
     pub(in super::super) fn module() -> Module {
-        Module::new("progressTracking").with(functions![create, get, list, list_by_user, list_by_date])
+        Module::new("progressTracking").with(functions![
+            create,
+            get,
+            list,
+            list_by_user,
+            list_by_date,
+            list_by_user_paginated
+        ])
     }
 }
 
@@ -29,7 +41,7 @@ pub(super) mod insights {
     use hull::prelude::*;
     use schema::extrovertly::{User, WeeklyInsight};
 
-    use crate::table_functions::{documents, list_by};
+    use crate::table_functions::{documents, list_by, page_by};
 
     documents!(WeeklyInsight);
     list_by! {
@@ -41,8 +53,20 @@ pub(super) mod insights {
         list_by_insight_type = WeeklyInsight::by_insight_type(insight_type: String)
     }
 
+    page_by! {
+        /// A user's insights in pages.
+        list_by_user_paginated = WeeklyInsight::by_user_id(user_id: Id<User>)
+    }
+
     pub(in super::super) fn module() -> Module {
-        Module::new("weeklyInsights").with(functions![create, get, list, list_by_user, list_by_insight_type])
+        Module::new("weeklyInsights").with(functions![
+            create,
+            get,
+            list,
+            list_by_user,
+            list_by_insight_type,
+            list_by_user_paginated
+        ])
     }
 }
 
@@ -52,7 +76,7 @@ pub(super) mod moods {
     use hull::prelude::*;
     use schema::extrovertly::{MoodTracking, User};
 
-    use crate::table_functions::{documents, list_by};
+    use crate::table_functions::{documents, list_by, page_by};
 
     documents!(MoodTracking);
     list_by! {
@@ -64,8 +88,20 @@ pub(super) mod moods {
         list_by_mood = MoodTracking::by_mood(mood: String)
     }
 
+    page_by! {
+        /// A user's moods in pages.
+        list_by_user_paginated = MoodTracking::by_user_date(user_id: Id<User>)
+    }
+
     pub(in super::super) fn module() -> Module {
-        Module::new("moodTracking").with(functions![create, get, list, list_by_user, list_by_mood])
+        Module::new("moodTracking").with(functions![
+            create,
+            get,
+            list,
+            list_by_user,
+            list_by_mood,
+            list_by_user_paginated
+        ])
     }
 }
 
@@ -75,7 +111,7 @@ pub(super) mod goals {
     use hull::prelude::*;
     use schema::extrovertly::{SocialGoal, User};
 
-    use crate::table_functions::{documents, list_by};
+    use crate::table_functions::{documents, list_by, page_by};
 
     documents!(SocialGoal);
     list_by! {
@@ -87,7 +123,19 @@ pub(super) mod goals {
         list_by_category = SocialGoal::by_category(category: String)
     }
 
+    page_by! {
+        /// A user's goals in pages.
+        list_by_user_paginated = SocialGoal::by_user_id(user_id: Id<User>)
+    }
+
     pub(in super::super) fn module() -> Module {
-        Module::new("socialGoals").with(functions![create, get, list, list_by_user, list_by_category])
+        Module::new("socialGoals").with(functions![
+            create,
+            get,
+            list,
+            list_by_user,
+            list_by_category,
+            list_by_user_paginated
+        ])
     }
 }

@@ -1,9 +1,11 @@
 //! `userMissions:*`: which user took on which mission, and how it went.
 
+use hull::functions::Query;
 use hull::prelude::*;
 use schema::extrovertly::{Mission, MissionStatus, User, UserMission};
 
 use super::not_found;
+use crate::table_functions::page_by;
 
 /// Assigns a mission to a user, from now on.
 #[mutation]
@@ -46,6 +48,21 @@ async fn list(
     user_id: Id<User>,
     status: Option<MissionStatus>,
 ) -> Result<Vec<Doc<UserMission>>> {
+    assignments(ctx, user_id, status).collect().await
+}
+
+/// A user's assignments in pages, newest first; of one status where it is given.
+#[query]
+async fn list_paginated(
+    ctx: &QueryCtx,
+    user_id: Id<User>,
+    status: Option<MissionStatus>,
+    pagination_opts: PaginationOptions,
+) -> Result<PaginationResult<Doc<UserMission>>> {
+    assignments(ctx, user_id, status).paginate(pagination_opts).await
+}
+
+fn assignments(ctx: &QueryCtx, user_id: Id<User>, status: Option<MissionStatus>) -> Query<'_, UserMission> {
     let assignments = ctx.db.query::<UserMission>();
     let assignments = match status {
         Some(status) => assignments.with_index(UserMission::by_user_status, |q| {
@@ -53,7 +70,12 @@ async fn list(
         }),
         None => assignments.with_index(UserMission::by_user_id, |q| q.eq(UserMission::user_id, user_id)),
     };
-    assignments.order(Order::Desc).collect().await
+    assignments.order(Order::Desc)
+}
+
+page_by! {
+    /// Who took on this mission, in pages, the newest first.
+    list_by_mission_paginated = UserMission::by_mission_id(mission_id: Id<Mission>)
 }
 
 /// Who took on this mission, the oldest first.
@@ -121,7 +143,9 @@ pub(super) fn module() -> Module {
         create,
         get,
         list,
+        list_paginated,
         list_by_mission,
+        list_by_mission_paginated,
         set_status,
         update,
         remove

@@ -4,6 +4,7 @@ use hull::prelude::*;
 use schema::extrovertly::User;
 
 use super::not_found;
+use crate::table_functions::pages;
 
 /// A new user, with the application's starting values.
 #[mutation]
@@ -68,6 +69,8 @@ pub async fn get_by_username(ctx: &QueryCtx, username: String) -> Result<Nullabl
 pub async fn list(ctx: &QueryCtx, limit: Option<u32>) -> Result<Vec<Doc<User>>> {
     ctx.db.query::<User>().order(Order::Desc).take(limit.unwrap_or(50) as usize).await
 }
+
+pages!(User);
 
 /// Changes the fields that are given.
 #[mutation]
@@ -141,6 +144,7 @@ pub(super) fn module() -> Module {
         get_by_email,
         get_by_username,
         list,
+        list_paginated,
         update,
         remove
     ])

@@ -4,7 +4,7 @@ use hull::functions::DatabaseReader;
 use hull::prelude::*;
 use schema::skill_deconstruction::{MilestoneProgress, MilestoneStatus, SkillDeconstruction};
 
-use crate::table_functions::size;
+use crate::table_functions::{page_by, size};
 use crate::{not_found, refused};
 
 /// Begins a milestone, or begins it again after it was failed; the row of its progress.
@@ -109,6 +109,11 @@ async fn list_by_skill(
         .await
 }
 
+page_by! {
+    /// How far the learner is with a skill, in pages, the newest milestone first.
+    list_by_skill_paginated = MilestoneProgress::idx_milestone_progress_skill_deconstruction(skill_deconstruction_id: Id<SkillDeconstruction>)
+}
+
 /// The newest milestones of a status.
 #[query]
 async fn list_by_status(
@@ -162,6 +167,7 @@ pub(super) fn module() -> Module {
         fail,
         get,
         list_by_skill,
+        list_by_skill_paginated,
         list_by_status,
         list_completed_since
     ])

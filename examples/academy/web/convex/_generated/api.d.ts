@@ -90,6 +90,46 @@ export declare const api: {
     listBySession: FunctionReference<"query", "public", { limit?: number; sessionId: string }, Array<Doc<"coachConversations">>>;
     /** A user's conversations. */
     listByUser: FunctionReference<"query", "public", { limit?: number; userId: Id<"users"> }, Array<Doc<"coachConversations">>>;
+    /** A user's conversations in pages. */
+    listByUserPaginated: FunctionReference<
+      "query",
+      "public",
+      {
+        paginationOpts: {
+          /** Where the page begins: `continue_cursor` of the page before it, null for the first one. */
+          cursor: string | null;
+          /** Where the page ends, whatever `num_items` says. */
+          endCursor?: string | null;
+          /** Tells subscriptions apart that are otherwise the same; not looked at. */
+          id?: number;
+          /** The same in bytes. */
+          maximumBytesRead?: number;
+          /**
+           * The most documents to read, those that a filter leaves out included. At least one is read. Without effect where the
+           * page's end is fixed.
+           */
+          maximumRowsRead?: number;
+          /**
+           * How many rows the page should have: 1 to 32,000. It has fewer where the query ends or a limit is reached, and as
+           * many as there are once its end is fixed: by `end_cursor`, or because it is run again for the same subscriber.
+           */
+          numItems: number;
+        };
+        userId: Id<"users">;
+      },
+      {
+        /** The cursor for the next page: where this one ends. */
+        continueCursor: string;
+        /** Whether the page reaches to the end of the query. */
+        isDone: boolean;
+        /** The rows, in the query's order. */
+        page: Array<Doc<"coachConversations">>;
+        /** Whether the page should be split. */
+        pageStatus?: "SplitRecommended" | "SplitRequired";
+        /** The middle of the page, for splitting it in two, if more than two documents were read. */
+        splitCursor?: string;
+      }
+    >;
   };
   coachMessages: {
     /** A new document with its fields. */
@@ -116,6 +156,46 @@ export declare const api: {
       "public",
       { conversationId: Id<"coachConversations">; limit?: number },
       Array<Doc<"coachMessages">>
+    >;
+    /** The messages of a conversation in pages. */
+    listByConversationPaginated: FunctionReference<
+      "query",
+      "public",
+      {
+        conversationId: Id<"coachConversations">;
+        paginationOpts: {
+          /** Where the page begins: `continue_cursor` of the page before it, null for the first one. */
+          cursor: string | null;
+          /** Where the page ends, whatever `num_items` says. */
+          endCursor?: string | null;
+          /** Tells subscriptions apart that are otherwise the same; not looked at. */
+          id?: number;
+          /** The same in bytes. */
+          maximumBytesRead?: number;
+          /**
+           * The most documents to read, those that a filter leaves out included. At least one is read. Without effect where the
+           * page's end is fixed.
+           */
+          maximumRowsRead?: number;
+          /**
+           * How many rows the page should have: 1 to 32,000. It has fewer where the query ends or a limit is reached, and as
+           * many as there are once its end is fixed: by `end_cursor`, or because it is run again for the same subscriber.
+           */
+          numItems: number;
+        };
+      },
+      {
+        /** The cursor for the next page: where this one ends. */
+        continueCursor: string;
+        /** Whether the page reaches to the end of the query. */
+        isDone: boolean;
+        /** The rows, in the query's order. */
+        page: Array<Doc<"coachMessages">>;
+        /** Whether the page should be split. */
+        pageStatus?: "SplitRecommended" | "SplitRequired";
+        /** The middle of the page, for splitting it in two, if more than two documents were read. */
+        splitCursor?: string;
+      }
     >;
     /** What users wrote, or the coach. */
     listBySender: FunctionReference<"query", "public", { limit?: number; sender: "user" | "coach" }, Array<Doc<"coachMessages">>>;
@@ -255,8 +335,88 @@ export declare const api: {
     list: FunctionReference<"query", "public", { limit?: number }, Array<Doc<"eventAttendees">>>;
     /** Who comes to an event. */
     listByEvent: FunctionReference<"query", "public", { eventId: Id<"events">; limit?: number }, Array<Doc<"eventAttendees">>>;
+    /** Who comes to an event, in pages. */
+    listByEventPaginated: FunctionReference<
+      "query",
+      "public",
+      {
+        eventId: Id<"events">;
+        paginationOpts: {
+          /** Where the page begins: `continue_cursor` of the page before it, null for the first one. */
+          cursor: string | null;
+          /** Where the page ends, whatever `num_items` says. */
+          endCursor?: string | null;
+          /** Tells subscriptions apart that are otherwise the same; not looked at. */
+          id?: number;
+          /** The same in bytes. */
+          maximumBytesRead?: number;
+          /**
+           * The most documents to read, those that a filter leaves out included. At least one is read. Without effect where the
+           * page's end is fixed.
+           */
+          maximumRowsRead?: number;
+          /**
+           * How many rows the page should have: 1 to 32,000. It has fewer where the query ends or a limit is reached, and as
+           * many as there are once its end is fixed: by `end_cursor`, or because it is run again for the same subscriber.
+           */
+          numItems: number;
+        };
+      },
+      {
+        /** The cursor for the next page: where this one ends. */
+        continueCursor: string;
+        /** Whether the page reaches to the end of the query. */
+        isDone: boolean;
+        /** The rows, in the query's order. */
+        page: Array<Doc<"eventAttendees">>;
+        /** Whether the page should be split. */
+        pageStatus?: "SplitRecommended" | "SplitRequired";
+        /** The middle of the page, for splitting it in two, if more than two documents were read. */
+        splitCursor?: string;
+      }
+    >;
     /** A user's events. */
     listByUser: FunctionReference<"query", "public", { limit?: number; userId: Id<"users"> }, Array<Doc<"eventAttendees">>>;
+    /** A user's events in pages. */
+    listByUserPaginated: FunctionReference<
+      "query",
+      "public",
+      {
+        paginationOpts: {
+          /** Where the page begins: `continue_cursor` of the page before it, null for the first one. */
+          cursor: string | null;
+          /** Where the page ends, whatever `num_items` says. */
+          endCursor?: string | null;
+          /** Tells subscriptions apart that are otherwise the same; not looked at. */
+          id?: number;
+          /** The same in bytes. */
+          maximumBytesRead?: number;
+          /**
+           * The most documents to read, those that a filter leaves out included. At least one is read. Without effect where the
+           * page's end is fixed.
+           */
+          maximumRowsRead?: number;
+          /**
+           * How many rows the page should have: 1 to 32,000. It has fewer where the query ends or a limit is reached, and as
+           * many as there are once its end is fixed: by `end_cursor`, or because it is run again for the same subscriber.
+           */
+          numItems: number;
+        };
+        userId: Id<"users">;
+      },
+      {
+        /** The cursor for the next page: where this one ends. */
+        continueCursor: string;
+        /** Whether the page reaches to the end of the query. */
+        isDone: boolean;
+        /** The rows, in the query's order. */
+        page: Array<Doc<"eventAttendees">>;
+        /** Whether the page should be split. */
+        pageStatus?: "SplitRecommended" | "SplitRequired";
+        /** The middle of the page, for splitting it in two, if more than two documents were read. */
+        splitCursor?: string;
+      }
+    >;
   };
   events: {
     /** A new document with its fields. */
@@ -292,6 +452,46 @@ export declare const api: {
     list: FunctionReference<"query", "public", { limit?: number }, Array<Doc<"events">>>;
     /** The events of a category. */
     listByCategory: FunctionReference<"query", "public", { category: string; limit?: number }, Array<Doc<"events">>>;
+    /** The events of a category in pages. */
+    listByCategoryPaginated: FunctionReference<
+      "query",
+      "public",
+      {
+        category: string;
+        paginationOpts: {
+          /** Where the page begins: `continue_cursor` of the page before it, null for the first one. */
+          cursor: string | null;
+          /** Where the page ends, whatever `num_items` says. */
+          endCursor?: string | null;
+          /** Tells subscriptions apart that are otherwise the same; not looked at. */
+          id?: number;
+          /** The same in bytes. */
+          maximumBytesRead?: number;
+          /**
+           * The most documents to read, those that a filter leaves out included. At least one is read. Without effect where the
+           * page's end is fixed.
+           */
+          maximumRowsRead?: number;
+          /**
+           * How many rows the page should have: 1 to 32,000. It has fewer where the query ends or a limit is reached, and as
+           * many as there are once its end is fixed: by `end_cursor`, or because it is run again for the same subscriber.
+           */
+          numItems: number;
+        };
+      },
+      {
+        /** The cursor for the next page: where this one ends. */
+        continueCursor: string;
+        /** Whether the page reaches to the end of the query. */
+        isDone: boolean;
+        /** The rows, in the query's order. */
+        page: Array<Doc<"events">>;
+        /** Whether the page should be split. */
+        pageStatus?: "SplitRecommended" | "SplitRequired";
+        /** The middle of the page, for splitting it in two, if more than two documents were read. */
+        splitCursor?: string;
+      }
+    >;
     /** The events that ask for so much comfort with people. */
     listByComfortLevel: FunctionReference<
       "query",
@@ -299,10 +499,129 @@ export declare const api: {
       { comfortLevel: "low" | "medium" | "high"; limit?: number },
       Array<Doc<"events">>
     >;
+    /** The events that ask for so much comfort with people, in pages. */
+    listByComfortLevelPaginated: FunctionReference<
+      "query",
+      "public",
+      {
+        comfortLevel: "low" | "medium" | "high";
+        paginationOpts: {
+          /** Where the page begins: `continue_cursor` of the page before it, null for the first one. */
+          cursor: string | null;
+          /** Where the page ends, whatever `num_items` says. */
+          endCursor?: string | null;
+          /** Tells subscriptions apart that are otherwise the same; not looked at. */
+          id?: number;
+          /** The same in bytes. */
+          maximumBytesRead?: number;
+          /**
+           * The most documents to read, those that a filter leaves out included. At least one is read. Without effect where the
+           * page's end is fixed.
+           */
+          maximumRowsRead?: number;
+          /**
+           * How many rows the page should have: 1 to 32,000. It has fewer where the query ends or a limit is reached, and as
+           * many as there are once its end is fixed: by `end_cursor`, or because it is run again for the same subscriber.
+           */
+          numItems: number;
+        };
+      },
+      {
+        /** The cursor for the next page: where this one ends. */
+        continueCursor: string;
+        /** Whether the page reaches to the end of the query. */
+        isDone: boolean;
+        /** The rows, in the query's order. */
+        page: Array<Doc<"events">>;
+        /** Whether the page should be split. */
+        pageStatus?: "SplitRecommended" | "SplitRequired";
+        /** The middle of the page, for splitting it in two, if more than two documents were read. */
+        splitCursor?: string;
+      }
+    >;
     /** The events of a day. */
     listByDate: FunctionReference<"query", "public", { date: string; limit?: number }, Array<Doc<"events">>>;
     /** An organizer's events. */
     listByOrganizer: FunctionReference<"query", "public", { limit?: number; organizerId: Id<"users"> }, Array<Doc<"events">>>;
+    /** The events from a day on (`2025-01-31`) in pages, the earliest first. */
+    listFromDatePaginated: FunctionReference<
+      "query",
+      "public",
+      {
+        date: string;
+        paginationOpts: {
+          /** Where the page begins: `continue_cursor` of the page before it, null for the first one. */
+          cursor: string | null;
+          /** Where the page ends, whatever `num_items` says. */
+          endCursor?: string | null;
+          /** Tells subscriptions apart that are otherwise the same; not looked at. */
+          id?: number;
+          /** The same in bytes. */
+          maximumBytesRead?: number;
+          /**
+           * The most documents to read, those that a filter leaves out included. At least one is read. Without effect where the
+           * page's end is fixed.
+           */
+          maximumRowsRead?: number;
+          /**
+           * How many rows the page should have: 1 to 32,000. It has fewer where the query ends or a limit is reached, and as
+           * many as there are once its end is fixed: by `end_cursor`, or because it is run again for the same subscriber.
+           */
+          numItems: number;
+        };
+      },
+      {
+        /** The cursor for the next page: where this one ends. */
+        continueCursor: string;
+        /** Whether the page reaches to the end of the query. */
+        isDone: boolean;
+        /** The rows, in the query's order. */
+        page: Array<Doc<"events">>;
+        /** Whether the page should be split. */
+        pageStatus?: "SplitRecommended" | "SplitRequired";
+        /** The middle of the page, for splitting it in two, if more than two documents were read. */
+        splitCursor?: string;
+      }
+    >;
+    /** All documents in pages, the newest first. */
+    listPaginated: FunctionReference<
+      "query",
+      "public",
+      {
+        paginationOpts: {
+          /** Where the page begins: `continue_cursor` of the page before it, null for the first one. */
+          cursor: string | null;
+          /** Where the page ends, whatever `num_items` says. */
+          endCursor?: string | null;
+          /** Tells subscriptions apart that are otherwise the same; not looked at. */
+          id?: number;
+          /** The same in bytes. */
+          maximumBytesRead?: number;
+          /**
+           * The most documents to read, those that a filter leaves out included. At least one is read. Without effect where the
+           * page's end is fixed.
+           */
+          maximumRowsRead?: number;
+          /**
+           * How many rows the page should have: 1 to 32,000. It has fewer where the query ends or a limit is reached, and as
+           * many as there are once its end is fixed: by `end_cursor`, or because it is run again for the same subscriber.
+           */
+          numItems: number;
+        };
+      },
+      {
+        /** The cursor for the next page: where this one ends. */
+        continueCursor: string;
+        /** Whether the page reaches to the end of the query. */
+        isDone: boolean;
+        /** The rows, in the query's order. */
+        page: Array<Doc<"events">>;
+        /** Whether the page should be split. */
+        pageStatus?: "SplitRecommended" | "SplitRequired";
+        /** The middle of the page, for splitting it in two, if more than two documents were read. */
+        splitCursor?: string;
+      }
+    >;
   };
   journalEntries: {
     /** A new entry with its fields. */
@@ -324,10 +643,129 @@ export declare const api: {
     get: FunctionReference<"query", "public", { id: Id<"journalEntries"> }, Doc<"journalEntries"> | null>;
     /** A user's entries, newest first. */
     getUserJournalEntries: FunctionReference<"query", "public", { userId: Id<"users"> }, Array<Doc<"journalEntries">>>;
+    /** A user's entries in pages, newest first. */
+    getUserJournalEntriesPaginated: FunctionReference<
+      "query",
+      "public",
+      {
+        paginationOpts: {
+          /** Where the page begins: `continue_cursor` of the page before it, null for the first one. */
+          cursor: string | null;
+          /** Where the page ends, whatever `num_items` says. */
+          endCursor?: string | null;
+          /** Tells subscriptions apart that are otherwise the same; not looked at. */
+          id?: number;
+          /** The same in bytes. */
+          maximumBytesRead?: number;
+          /**
+           * The most documents to read, those that a filter leaves out included. At least one is read. Without effect where the
+           * page's end is fixed.
+           */
+          maximumRowsRead?: number;
+          /**
+           * How many rows the page should have: 1 to 32,000. It has fewer where the query ends or a limit is reached, and as
+           * many as there are once its end is fixed: by `end_cursor`, or because it is run again for the same subscriber.
+           */
+          numItems: number;
+        };
+        userId: Id<"users">;
+      },
+      {
+        /** The cursor for the next page: where this one ends. */
+        continueCursor: string;
+        /** Whether the page reaches to the end of the query. */
+        isDone: boolean;
+        /** The rows, in the query's order. */
+        page: Array<Doc<"journalEntries">>;
+        /** Whether the page should be split. */
+        pageStatus?: "SplitRecommended" | "SplitRequired";
+        /** The middle of the page, for splitting it in two, if more than two documents were read. */
+        splitCursor?: string;
+      }
+    >;
     /** The newest entries of everybody, 50 unless `limit` says otherwise. */
     list: FunctionReference<"query", "public", { limit?: number }, Array<Doc<"journalEntries">>>;
     /** All entries of one mood, newest first. */
     listByMood: FunctionReference<"query", "public", { mood: string }, Array<Doc<"journalEntries">>>;
+    /** All entries of one mood in pages, newest first. */
+    listByMoodPaginated: FunctionReference<
+      "query",
+      "public",
+      {
+        mood: string;
+        paginationOpts: {
+          /** Where the page begins: `continue_cursor` of the page before it, null for the first one. */
+          cursor: string | null;
+          /** Where the page ends, whatever `num_items` says. */
+          endCursor?: string | null;
+          /** Tells subscriptions apart that are otherwise the same; not looked at. */
+          id?: number;
+          /** The same in bytes. */
+          maximumBytesRead?: number;
+          /**
+           * The most documents to read, those that a filter leaves out included. At least one is read. Without effect where the
+           * page's end is fixed.
+           */
+          maximumRowsRead?: number;
+          /**
+           * How many rows the page should have: 1 to 32,000. It has fewer where the query ends or a limit is reached, and as
+           * many as there are once its end is fixed: by `end_cursor`, or because it is run again for the same subscriber.
+           */
+          numItems: number;
+        };
+      },
+      {
+        /** The cursor for the next page: where this one ends. */
+        continueCursor: string;
+        /** Whether the page reaches to the end of the query. */
+        isDone: boolean;
+        /** The rows, in the query's order. */
+        page: Array<Doc<"journalEntries">>;
+        /** Whether the page should be split. */
+        pageStatus?: "SplitRecommended" | "SplitRequired";
+        /** The middle of the page, for splitting it in two, if more than two documents were read. */
+        splitCursor?: string;
+      }
+    >;
+    /** All documents in pages, the newest first. */
+    listPaginated: FunctionReference<
+      "query",
+      "public",
+      {
+        paginationOpts: {
+          /** Where the page begins: `continue_cursor` of the page before it, null for the first one. */
+          cursor: string | null;
+          /** Where the page ends, whatever `num_items` says. */
+          endCursor?: string | null;
+          /** Tells subscriptions apart that are otherwise the same; not looked at. */
+          id?: number;
+          /** The same in bytes. */
+          maximumBytesRead?: number;
+          /**
+           * The most documents to read, those that a filter leaves out included. At least one is read. Without effect where the
+           * page's end is fixed.
+           */
+          maximumRowsRead?: number;
+          /**
+           * How many rows the page should have: 1 to 32,000. It has fewer where the query ends or a limit is reached, and as
+           * many as there are once its end is fixed: by `end_cursor`, or because it is run again for the same subscriber.
+           */
+          numItems: number;
+        };
+      },
+      {
+        /** The cursor for the next page: where this one ends. */
+        continueCursor: string;
+        /** Whether the page reaches to the end of the query. */
+        isDone: boolean;
+        /** The rows, in the query's order. */
+        page: Array<Doc<"journalEntries">>;
+        /** Whether the page should be split. */
+        pageStatus?: "SplitRecommended" | "SplitRequired";
+        /** The middle of the page, for splitting it in two, if more than two documents were read. */
+        splitCursor?: string;
+      }
+    >;
     /** Removes an entry. */
     remove: FunctionReference<"mutation", "public", { id: Id<"journalEntries"> }, null>;
     /** Changes the fields that are given. */
@@ -359,6 +797,46 @@ export declare const api: {
       "public",
       { skillDeconstructionId: Id<"skill_deconstructions"> },
       Array<Doc<"milestone_progress">>
+    >;
+    /** How far the learner is with a skill, in pages, the newest milestone first. */
+    listBySkillPaginated: FunctionReference<
+      "query",
+      "public",
+      {
+        paginationOpts: {
+          /** Where the page begins: `continue_cursor` of the page before it, null for the first one. */
+          cursor: string | null;
+          /** Where the page ends, whatever `num_items` says. */
+          endCursor?: string | null;
+          /** Tells subscriptions apart that are otherwise the same; not looked at. */
+          id?: number;
+          /** The same in bytes. */
+          maximumBytesRead?: number;
+          /**
+           * The most documents to read, those that a filter leaves out included. At least one is read. Without effect where the
+           * page's end is fixed.
+           */
+          maximumRowsRead?: number;
+          /**
+           * How many rows the page should have: 1 to 32,000. It has fewer where the query ends or a limit is reached, and as
+           * many as there are once its end is fixed: by `end_cursor`, or because it is run again for the same subscriber.
+           */
+          numItems: number;
+        };
+        skillDeconstructionId: Id<"skill_deconstructions">;
+      },
+      {
+        /** The cursor for the next page: where this one ends. */
+        continueCursor: string;
+        /** Whether the page reaches to the end of the query. */
+        isDone: boolean;
+        /** The rows, in the query's order. */
+        page: Array<Doc<"milestone_progress">>;
+        /** Whether the page should be split. */
+        pageStatus?: "SplitRecommended" | "SplitRequired";
+        /** The middle of the page, for splitting it in two, if more than two documents were read. */
+        splitCursor?: string;
+      }
     >;
     /** The newest milestones of a status. */
     listByStatus: FunctionReference<
@@ -408,6 +886,47 @@ export declare const api: {
       { category?: string; difficulty?: "beginner" | "intermediate" | "advanced" },
       Array<Doc<"missions">>
     >;
+    /** Missions in pages, the oldest first, of this difficulty and this category where they are given. */
+    listPaginated: FunctionReference<
+      "query",
+      "public",
+      {
+        category?: string;
+        difficulty?: "beginner" | "intermediate" | "advanced";
+        paginationOpts: {
+          /** Where the page begins: `continue_cursor` of the page before it, null for the first one. */
+          cursor: string | null;
+          /** Where the page ends, whatever `num_items` says. */
+          endCursor?: string | null;
+          /** Tells subscriptions apart that are otherwise the same; not looked at. */
+          id?: number;
+          /** The same in bytes. */
+          maximumBytesRead?: number;
+          /**
+           * The most documents to read, those that a filter leaves out included. At least one is read. Without effect where the
+           * page's end is fixed.
+           */
+          maximumRowsRead?: number;
+          /**
+           * How many rows the page should have: 1 to 32,000. It has fewer where the query ends or a limit is reached, and as
+           * many as there are once its end is fixed: by `end_cursor`, or because it is run again for the same subscriber.
+           */
+          numItems: number;
+        };
+      },
+      {
+        /** The cursor for the next page: where this one ends. */
+        continueCursor: string;
+        /** Whether the page reaches to the end of the query. */
+        isDone: boolean;
+        /** The rows, in the query's order. */
+        page: Array<Doc<"missions">>;
+        /** Whether the page should be split. */
+        pageStatus?: "SplitRecommended" | "SplitRequired";
+        /** The middle of the page, for splitting it in two, if more than two documents were read. */
+        splitCursor?: string;
+      }
+    >;
     /** Removes a mission. */
     remove: FunctionReference<"mutation", "public", { id: Id<"missions"> }, null>;
     /** Changes the fields that are given. */
@@ -452,6 +971,46 @@ export declare const api: {
     listByMood: FunctionReference<"query", "public", { limit?: number; mood: string }, Array<Doc<"moodTracking">>>;
     /** A user's moods. */
     listByUser: FunctionReference<"query", "public", { limit?: number; userId: Id<"users"> }, Array<Doc<"moodTracking">>>;
+    /** A user's moods in pages. */
+    listByUserPaginated: FunctionReference<
+      "query",
+      "public",
+      {
+        paginationOpts: {
+          /** Where the page begins: `continue_cursor` of the page before it, null for the first one. */
+          cursor: string | null;
+          /** Where the page ends, whatever `num_items` says. */
+          endCursor?: string | null;
+          /** Tells subscriptions apart that are otherwise the same; not looked at. */
+          id?: number;
+          /** The same in bytes. */
+          maximumBytesRead?: number;
+          /**
+           * The most documents to read, those that a filter leaves out included. At least one is read. Without effect where the
+           * page's end is fixed.
+           */
+          maximumRowsRead?: number;
+          /**
+           * How many rows the page should have: 1 to 32,000. It has fewer where the query ends or a limit is reached, and as
+           * many as there are once its end is fixed: by `end_cursor`, or because it is run again for the same subscriber.
+           */
+          numItems: number;
+        };
+        userId: Id<"users">;
+      },
+      {
+        /** The cursor for the next page: where this one ends. */
+        continueCursor: string;
+        /** Whether the page reaches to the end of the query. */
+        isDone: boolean;
+        /** The rows, in the query's order. */
+        page: Array<Doc<"moodTracking">>;
+        /** Whether the page should be split. */
+        pageStatus?: "SplitRecommended" | "SplitRequired";
+        /** The middle of the page, for splitting it in two, if more than two documents were read. */
+        splitCursor?: string;
+      }
+    >;
   };
   practiceActivities: {
     /** Completes a piece of practice, in so many minutes: one completion more for its milestone. */
@@ -1128,6 +1687,46 @@ export declare const api: {
     listByDate: FunctionReference<"query", "public", { limit?: number; trackingDate: string }, Array<Doc<"progressTracking">>>;
     /** A user's days. */
     listByUser: FunctionReference<"query", "public", { limit?: number; userId: Id<"users"> }, Array<Doc<"progressTracking">>>;
+    /** A user's days in pages. */
+    listByUserPaginated: FunctionReference<
+      "query",
+      "public",
+      {
+        paginationOpts: {
+          /** Where the page begins: `continue_cursor` of the page before it, null for the first one. */
+          cursor: string | null;
+          /** Where the page ends, whatever `num_items` says. */
+          endCursor?: string | null;
+          /** Tells subscriptions apart that are otherwise the same; not looked at. */
+          id?: number;
+          /** The same in bytes. */
+          maximumBytesRead?: number;
+          /**
+           * The most documents to read, those that a filter leaves out included. At least one is read. Without effect where the
+           * page's end is fixed.
+           */
+          maximumRowsRead?: number;
+          /**
+           * How many rows the page should have: 1 to 32,000. It has fewer where the query ends or a limit is reached, and as
+           * many as there are once its end is fixed: by `end_cursor`, or because it is run again for the same subscriber.
+           */
+          numItems: number;
+        };
+        userId: Id<"users">;
+      },
+      {
+        /** The cursor for the next page: where this one ends. */
+        continueCursor: string;
+        /** Whether the page reaches to the end of the query. */
+        isDone: boolean;
+        /** The rows, in the query's order. */
+        page: Array<Doc<"progressTracking">>;
+        /** Whether the page should be split. */
+        pageStatus?: "SplitRecommended" | "SplitRequired";
+        /** The middle of the page, for splitting it in two, if more than two documents were read. */
+        splitCursor?: string;
+      }
+    >;
   };
   roadmaps: {
     /** A roadmap, of a skill where one is given. */
@@ -1335,6 +1934,46 @@ export declare const api: {
     listByCategory: FunctionReference<"query", "public", { category: string; limit?: number }, Array<Doc<"socialGoals">>>;
     /** A user's goals. */
     listByUser: FunctionReference<"query", "public", { limit?: number; userId: Id<"users"> }, Array<Doc<"socialGoals">>>;
+    /** A user's goals in pages. */
+    listByUserPaginated: FunctionReference<
+      "query",
+      "public",
+      {
+        paginationOpts: {
+          /** Where the page begins: `continue_cursor` of the page before it, null for the first one. */
+          cursor: string | null;
+          /** Where the page ends, whatever `num_items` says. */
+          endCursor?: string | null;
+          /** Tells subscriptions apart that are otherwise the same; not looked at. */
+          id?: number;
+          /** The same in bytes. */
+          maximumBytesRead?: number;
+          /**
+           * The most documents to read, those that a filter leaves out included. At least one is read. Without effect where the
+           * page's end is fixed.
+           */
+          maximumRowsRead?: number;
+          /**
+           * How many rows the page should have: 1 to 32,000. It has fewer where the query ends or a limit is reached, and as
+           * many as there are once its end is fixed: by `end_cursor`, or because it is run again for the same subscriber.
+           */
+          numItems: number;
+        };
+        userId: Id<"users">;
+      },
+      {
+        /** The cursor for the next page: where this one ends. */
+        continueCursor: string;
+        /** Whether the page reaches to the end of the query. */
+        isDone: boolean;
+        /** The rows, in the query's order. */
+        page: Array<Doc<"socialGoals">>;
+        /** Whether the page should be split. */
+        pageStatus?: "SplitRecommended" | "SplitRequired";
+        /** The middle of the page, for splitting it in two, if more than two documents were read. */
+        splitCursor?: string;
+      }
+    >;
   };
   userAchievements: {
     /** A new document with its fields. */
@@ -1364,6 +2003,46 @@ export declare const api: {
     >;
     /** A user's achievements. */
     listByUser: FunctionReference<"query", "public", { limit?: number; userId: Id<"users"> }, Array<Doc<"userAchievements">>>;
+    /** A user's achievements in pages. */
+    listByUserPaginated: FunctionReference<
+      "query",
+      "public",
+      {
+        paginationOpts: {
+          /** Where the page begins: `continue_cursor` of the page before it, null for the first one. */
+          cursor: string | null;
+          /** Where the page ends, whatever `num_items` says. */
+          endCursor?: string | null;
+          /** Tells subscriptions apart that are otherwise the same; not looked at. */
+          id?: number;
+          /** The same in bytes. */
+          maximumBytesRead?: number;
+          /**
+           * The most documents to read, those that a filter leaves out included. At least one is read. Without effect where the
+           * page's end is fixed.
+           */
+          maximumRowsRead?: number;
+          /**
+           * How many rows the page should have: 1 to 32,000. It has fewer where the query ends or a limit is reached, and as
+           * many as there are once its end is fixed: by `end_cursor`, or because it is run again for the same subscriber.
+           */
+          numItems: number;
+        };
+        userId: Id<"users">;
+      },
+      {
+        /** The cursor for the next page: where this one ends. */
+        continueCursor: string;
+        /** Whether the page reaches to the end of the query. */
+        isDone: boolean;
+        /** The rows, in the query's order. */
+        page: Array<Doc<"userAchievements">>;
+        /** Whether the page should be split. */
+        pageStatus?: "SplitRecommended" | "SplitRequired";
+        /** The middle of the page, for splitting it in two, if more than two documents were read. */
+        splitCursor?: string;
+      }
+    >;
   };
   userMissions: {
     /** Assigns a mission to a user, from now on. */
@@ -1404,6 +2083,87 @@ export declare const api: {
     >;
     /** Who took on this mission, the oldest first. */
     listByMission: FunctionReference<"query", "public", { missionId: Id<"missions"> }, Array<Doc<"userMissions">>>;
+    /** Who took on this mission, in pages, the newest first. */
+    listByMissionPaginated: FunctionReference<
+      "query",
+      "public",
+      {
+        missionId: Id<"missions">;
+        paginationOpts: {
+          /** Where the page begins: `continue_cursor` of the page before it, null for the first one. */
+          cursor: string | null;
+          /** Where the page ends, whatever `num_items` says. */
+          endCursor?: string | null;
+          /** Tells subscriptions apart that are otherwise the same; not looked at. */
+          id?: number;
+          /** The same in bytes. */
+          maximumBytesRead?: number;
+          /**
+           * The most documents to read, those that a filter leaves out included. At least one is read. Without effect where the
+           * page's end is fixed.
+           */
+          maximumRowsRead?: number;
+          /**
+           * How many rows the page should have: 1 to 32,000. It has fewer where the query ends or a limit is reached, and as
+           * many as there are once its end is fixed: by `end_cursor`, or because it is run again for the same subscriber.
+           */
+          numItems: number;
+        };
+      },
+      {
+        /** The cursor for the next page: where this one ends. */
+        continueCursor: string;
+        /** Whether the page reaches to the end of the query. */
+        isDone: boolean;
+        /** The rows, in the query's order. */
+        page: Array<Doc<"userMissions">>;
+        /** Whether the page should be split. */
+        pageStatus?: "SplitRecommended" | "SplitRequired";
+        /** The middle of the page, for splitting it in two, if more than two documents were read. */
+        splitCursor?: string;
+      }
+    >;
+    /** A user's assignments in pages, newest first; of one status where it is given. */
+    listPaginated: FunctionReference<
+      "query",
+      "public",
+      {
+        paginationOpts: {
+          /** Where the page begins: `continue_cursor` of the page before it, null for the first one. */
+          cursor: string | null;
+          /** Where the page ends, whatever `num_items` says. */
+          endCursor?: string | null;
+          /** Tells subscriptions apart that are otherwise the same; not looked at. */
+          id?: number;
+          /** The same in bytes. */
+          maximumBytesRead?: number;
+          /**
+           * The most documents to read, those that a filter leaves out included. At least one is read. Without effect where the
+           * page's end is fixed.
+           */
+          maximumRowsRead?: number;
+          /**
+           * How many rows the page should have: 1 to 32,000. It has fewer where the query ends or a limit is reached, and as
+           * many as there are once its end is fixed: by `end_cursor`, or because it is run again for the same subscriber.
+           */
+          numItems: number;
+        };
+        status?: "assigned" | "in_progress" | "completed" | "skipped";
+        userId: Id<"users">;
+      },
+      {
+        /** The cursor for the next page: where this one ends. */
+        continueCursor: string;
+        /** Whether the page reaches to the end of the query. */
+        isDone: boolean;
+        /** The rows, in the query's order. */
+        page: Array<Doc<"userMissions">>;
+        /** Whether the page should be split. */
+        pageStatus?: "SplitRecommended" | "SplitRequired";
+        /** The middle of the page, for splitting it in two, if more than two documents were read. */
+        splitCursor?: string;
+      }
+    >;
     /** Removes an assignment. */
     remove: FunctionReference<"mutation", "public", { id: Id<"userMissions"> }, null>;
     /**
@@ -1513,6 +2273,45 @@ export declare const api: {
     getByUsername: FunctionReference<"query", "public", { username: string }, Doc<"users"> | null>;
     /** The newest users first, 50 unless `limit` says otherwise. */
     list: FunctionReference<"query", "public", { limit?: number }, Array<Doc<"users">>>;
+    /** All documents in pages, the newest first. */
+    listPaginated: FunctionReference<
+      "query",
+      "public",
+      {
+        paginationOpts: {
+          /** Where the page begins: `continue_cursor` of the page before it, null for the first one. */
+          cursor: string | null;
+          /** Where the page ends, whatever `num_items` says. */
+          endCursor?: string | null;
+          /** Tells subscriptions apart that are otherwise the same; not looked at. */
+          id?: number;
+          /** The same in bytes. */
+          maximumBytesRead?: number;
+          /**
+           * The most documents to read, those that a filter leaves out included. At least one is read. Without effect where the
+           * page's end is fixed.
+           */
+          maximumRowsRead?: number;
+          /**
+           * How many rows the page should have: 1 to 32,000. It has fewer where the query ends or a limit is reached, and as
+           * many as there are once its end is fixed: by `end_cursor`, or because it is run again for the same subscriber.
+           */
+          numItems: number;
+        };
+      },
+      {
+        /** The cursor for the next page: where this one ends. */
+        continueCursor: string;
+        /** Whether the page reaches to the end of the query. */
+        isDone: boolean;
+        /** The rows, in the query's order. */
+        page: Array<Doc<"users">>;
+        /** Whether the page should be split. */
+        pageStatus?: "SplitRecommended" | "SplitRequired";
+        /** The middle of the page, for splitting it in two, if more than two documents were read. */
+        splitCursor?: string;
+      }
+    >;
     /** Removes a user, and what belongs to nobody else: the profile, the journal and the missions assigned. */
     remove: FunctionReference<"mutation", "public", { id: Id<"users"> }, null>;
     /** Changes the fields that are given. */
@@ -1594,6 +2393,46 @@ export declare const api: {
     listByInsightType: FunctionReference<"query", "public", { insightType: string; limit?: number }, Array<Doc<"weeklyInsights">>>;
     /** A user's insights. */
     listByUser: FunctionReference<"query", "public", { limit?: number; userId: Id<"users"> }, Array<Doc<"weeklyInsights">>>;
+    /** A user's insights in pages. */
+    listByUserPaginated: FunctionReference<
+      "query",
+      "public",
+      {
+        paginationOpts: {
+          /** Where the page begins: `continue_cursor` of the page before it, null for the first one. */
+          cursor: string | null;
+          /** Where the page ends, whatever `num_items` says. */
+          endCursor?: string | null;
+          /** Tells subscriptions apart that are otherwise the same; not looked at. */
+          id?: number;
+          /** The same in bytes. */
+          maximumBytesRead?: number;
+          /**
+           * The most documents to read, those that a filter leaves out included. At least one is read. Without effect where the
+           * page's end is fixed.
+           */
+          maximumRowsRead?: number;
+          /**
+           * How many rows the page should have: 1 to 32,000. It has fewer where the query ends or a limit is reached, and as
+           * many as there are once its end is fixed: by `end_cursor`, or because it is run again for the same subscriber.
+           */
+          numItems: number;
+        };
+        userId: Id<"users">;
+      },
+      {
+        /** The cursor for the next page: where this one ends. */
+        continueCursor: string;
+        /** Whether the page reaches to the end of the query. */
+        isDone: boolean;
+        /** The rows, in the query's order. */
+        page: Array<Doc<"weeklyInsights">>;
+        /** Whether the page should be split. */
+        pageStatus?: "SplitRecommended" | "SplitRequired";
+        /** The middle of the page, for splitting it in two, if more than two documents were read. */
+        splitCursor?: string;
+      }
+    >;
   };
 };
 
