@@ -191,29 +191,29 @@ const MASKS: [u128; 16] = {
 };
 
 impl Group<'_> {
-    /// Appends all ids.
+    /// Appends all ids. Whether they ascend is not looked at.
     pub(super) fn ids(&self, out: &mut Vec<DocKey>) -> Result<(), Damaged> {
-        out.reserve(self.postings);
-        let (mut id, mut distances, mut bad) = (self.first, self.distances, false);
-        out.push(id.to_be_bytes());
-        for n in 0..self.postings - 1 {
-            let pair = self.nibbles.get(n / 2).copied().unwrap_or(0);
-            let nibble = usize::from(if n % 2 == 0 { pair & 15 } else { pair >> 4 });
-            let distance = match distances.first_chunk::<16>() {
-                Some(bytes) => u128::from_le_bytes(*bytes),
-                None => {
-                    let mut bytes = [0; 16];
-                    bytes.get_mut(..distances.len()).ok_or(Damaged)?.copy_from_slice(distances);
-                    u128::from_le_bytes(bytes)
-                }
-            } & MASKS[nibble];
-            distances = distances.get(nibble + 1..).ok_or(Damaged)?;
-            let overflows;
-            (id, overflows) = id.overflowing_add(distance);
-            bad |= overflows || distance == 0;
-            out.push(id.to_be_bytes());
+        let from = out.len();
+        out.resize(from + self.postings, DocKey::default());
+        let places = out.get_mut(from..).and_then(<[DocKey]>::split_first_mut);
+        let (first, places) = places.ok_or(Damaged)?;
+        let (mut id, mut distances) = (self.first, self.distances);
+        *first = id.to_be_bytes();
+        for (pair, nibbles) in places.chunks_mut(2).zip(self.nibbles) {
+            let mut nibbles = *nibbles;
+            for place in pair {
+                let nibble = usize::from(nibbles & 15);
+                nibbles >>= 4;
+                let bytes = match distances.first_chunk::<16>() {
+                    Some(bytes) => *bytes,
+                    None => padded(distances),
+                };
+                id = id.wrapping_add(u128::from_le_bytes(bytes) & MASKS[nibble]);
+                distances = distances.get(nibble + 1..).ok_or(Damaged)?;
+                *place = id.to_be_bytes();
+            }
         }
-        if bad || !distances.is_empty() { Err(Damaged) } else { Ok(()) }
+        if distances.is_empty() { Ok(()) } else { Err(Damaged) }
     }
 
     /// Appends all postings but their filter values.
@@ -229,18 +229,6 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// Appends the postings at these places but their filter values; `ids` are those of all postings.
-    pub(super) fn some(&self, places: &[u16], ids: &[DocKey], out: &mut Columns) {
-        for place in places {
-            let place = usize::from(*place);
-            let Some(id) = ids.get(place) else { continue };
-            out.ids.push(*id);
-            out.frequencies.push(self.frequencies.get(place) as u32);
-            out.lengths.push(self.lengths.get(place) as u32);
-            out.creation_times.push(creation_time(id, self.times.get(place)));
-        }
-    }
-
     /// Appends the filter values of the posting at `place`.
     pub(super) fn filters(&self, head: &Head<'_>, place: usize, out: &mut Vec<u64>) -> Result<(), Damaged> {
         for (column, values) in self.filters.iter().zip(&head.values) {
@@ -252,7 +240,7 @@ impl Group<'_> {
 
 /// The bits of the time that an id begins with.
 pub(super) fn time_bits(id: &DocKey) -> u64 {
-    let milliseconds = (u128::from_be_bytes(*id) >> 80) as u64;
+    let milliseconds = (u128::from_be_bytes(*id) >> 80) as i64;
     (milliseconds as f64).to_bits()
 }
 
@@ -285,6 +273,37 @@ impl<'a> Column<'a> {
         self.base.wrapping_add(little_endian(bytes.unwrap_or_default()))
     }
 
+    /// Leaves those of `places` where the number is `wanted`.
+    pub(super) fn narrow(&self, wanted: u64, places: &mut Vec<u16>) {
+        places.retain(|place| self.get(usize::from(*place)) == wanted);
+    }
+
+    /// Sets `places` to those where the number is `wanted`.
+    pub(super) fn find(&self, wanted: u64, places: &mut Vec<u16>) {
+        places.clear();
+        let above = wanted.wrapping_sub(self.base);
+        match (self.width, u8::try_from(above)) {
+            (0, _) if above == 0 => places.extend(0..self.postings as u16),
+            (0, _) | (1, Err(_)) => {}
+            (1, Ok(above)) => {
+                // Without a branch: which postings have a value is hard to guess.
+                places.resize(self.postings, 0);
+                let mut found = 0;
+                for (place, byte) in self.bytes.iter().enumerate() {
+                    if let Some(next) = places.get_mut(found) {
+                        *next = place as u16;
+                    }
+                    found += usize::from(*byte == above);
+                }
+                places.truncate(found);
+            }
+            _ => {
+                places.extend(0..self.postings as u16);
+                self.narrow(wanted, places);
+            }
+        }
+    }
+
     /// Appends what `make` makes of each number.
     fn extend<T>(&self, out: &mut Vec<T>, mut make: impl FnMut(u64) -> T) {
         let base = self.base;
@@ -306,9 +325,12 @@ impl<'a> Column<'a> {
 }
 
 fn little_endian(bytes: &[u8]) -> u64 {
-    let mut out = [0; 8];
-    if let Some(place) = out.get_mut(..bytes.len()) {
-        place.copy_from_slice(bytes);
-    }
-    u64::from_le_bytes(out)
+    u64::from_le_bytes(padded(bytes))
+}
+
+/// Bytes, of which there are fewer, with zeros behind them.
+fn padded<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut out = [0; N];
+    out.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
+    out
 }

@@ -39,9 +39,9 @@ pub(crate) struct Cursor<'a> {
     /// The group that is to be read next.
     found: Option<Found>,
     term: String,
-    /// The places that were found in a group, and its ids.
+    /// The places that were found in a group, and all of its postings.
     places: Vec<u16>,
-    ids: Vec<DocKey>,
+    group: Columns,
 }
 
 #[derive(Debug)]
@@ -78,7 +78,7 @@ impl<'a> Cursor<'a> {
             found: None,
             term: String::new(),
             places: Vec::new(),
-            ids: Vec::new(),
+            group: Columns::default(),
         }
     }
 
@@ -164,16 +164,16 @@ impl<'a> Cursor<'a> {
         if self.places.is_empty() && !some_hidden {
             return Ok(0);
         }
-        self.ids.clear();
-        group.ids(&mut self.ids)?;
+        self.group.clear();
+        group.all(&mut self.group)?;
         let mut gone = 0;
         if some_hidden {
-            let ids = &self.ids;
+            let ids = &self.group.ids;
             gone = hidden.iter().filter(|id| ids.binary_search(id).is_ok()).count() as u64;
             let is_hidden = |id: &DocKey| hidden.binary_search(id).is_ok();
             self.places.retain(|place| ids.get(usize::from(*place)).is_some_and(|id| !is_hidden(id)));
         }
-        group.some(&self.places, &self.ids, columns);
+        columns.extend_from(&self.group, &self.places);
         if self.with_filters {
             for place in &self.places {
                 group.filters(&head, usize::from(*place), &mut columns.filters)?;
@@ -261,14 +261,22 @@ fn may_hold(next: Option<&Entry>, term: &[u8], id: &DocKey) -> bool {
     next.is_none_or(|next| &id[..] < next)
 }
 
-/// The places of the postings that have all values.
+/// The places of the postings that have all values; none for `None`.
 fn select(group: &Group<'_>, values: Option<&[(usize, u64)]>, places: &mut Vec<u16>) {
     places.clear();
-    let Some(values) = values else { return };
-    places.extend(0..group.postings as u16);
-    for (field, value) in values {
-        let Some(column) = group.filters.get(*field) else { continue };
-        places.retain(|place| column.get(usize::from(*place)) == *value);
+    match values {
+        None => {}
+        Some([]) => places.extend(0..group.postings as u16),
+        Some([(field, value), others @ ..]) => {
+            if let Some(column) = group.filters.get(*field) {
+                column.find(*value, places);
+            }
+            for (field, value) in others {
+                if let Some(column) = group.filters.get(*field) {
+                    column.narrow(*value, places);
+                }
+            }
+        }
     }
 }
 

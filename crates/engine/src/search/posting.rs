@@ -144,6 +144,17 @@ impl Columns {
         self.filters.clear();
     }
 
+    /// Appends the postings at these places of `other`, but their filter values.
+    pub(crate) fn extend_from(&mut self, other: &Columns, places: &[u16]) {
+        fn pick<T: Copy + Default>(from: &[T], places: &[u16], to: &mut Vec<T>) {
+            to.extend(places.iter().map(|at| from.get(usize::from(*at)).copied().unwrap_or_default()));
+        }
+        pick(&other.ids, places, &mut self.ids);
+        pick(&other.frequencies, places, &mut self.frequencies);
+        pick(&other.lengths, places, &mut self.lengths);
+        pick(&other.creation_times, places, &mut self.creation_times);
+    }
+
     /// Adds a posting at the end.
     pub(crate) fn push(&mut self, id: DocKey, posting: Posting<'_>) {
         self.ids.push(id);

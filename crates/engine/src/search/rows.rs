@@ -33,6 +33,9 @@ impl Rows {
             let name = str::from_utf8(&term).map_err(|_| Damaged)?;
             let before = self.columns.len();
             group.all(&mut self.columns)?;
+            if !self.columns.ids.get(before..).is_some_and(|ids| ids.is_sorted_by(|a, b| a < b)) {
+                return Err(Damaged);
+            }
             for place in 0..found.postings {
                 group.filters(&head, place, &mut self.columns.filters)?;
             }
