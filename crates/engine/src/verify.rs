@@ -1,5 +1,5 @@
 //! Verifying a held snapshot: every stored value, every document against its validator and its index entries, every index
-//! entry against its document. Streams; what it keeps in memory is a bounded list of findings.
+//! entry against its document, every posting of a search index. Streams; what it keeps in memory is bounded.
 //!
 //! It reads storage and nothing that is in memory besides, so it finds what a restart would find.
 
@@ -15,6 +15,8 @@ use crate::hold::{Held, Hold};
 use crate::key::{Keyspace, storage_end, storage_key};
 use crate::rebuild::{known_keyspaces, stored_keyspace};
 use crate::storage::{Entry, StorageError};
+
+mod postings;
 
 /// So many findings are named for a table or an index; the others are only counted.
 const NAMED: u64 = 100;
@@ -66,20 +68,22 @@ pub struct VerifiedTable {
     pub damaged: u64,
     /// Documents that do not match the schema.
     pub invalid: u64,
-    /// The indexes, first the one on the creation time.
+    /// The indexes, first the one on the creation time, then the search indexes.
     pub indexes: Vec<VerifiedIndex>,
 }
 
-/// What was found in an index. [`Engine::rebuild_index`] mends all of it.
+/// What was found in an index, or in a search index, whose entries are its postings: one for each term of each document.
+/// [`Engine::rebuild_index`] mends all of it. Of a search index, once some hundreds are wrong, at least so many are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VerifiedIndex {
     /// The index.
     pub name: String,
     /// Entries.
     pub entries: u64,
-    /// Documents that have no entry.
+    /// Documents that have no entry; of a search index, postings that are not there.
     pub missing: u64,
-    /// Entries that are damaged, or whose document is not there or has another key.
+    /// Entries that are damaged, or whose document is not there or has another key; of a search index, also blocks that
+    /// are damaged, and statistics that are wrong.
     pub orphaned: u64,
 }
 
@@ -119,6 +123,10 @@ impl Engine {
             for index in &table.indexes {
                 let at = verified.indexes.iter_mut().find(|i| i.name == name_of(index));
                 verifying.entries(table, index, at)?;
+            }
+            for search in &table.searches {
+                let found = verifying.search(table, search, verified.damaged > 0)?;
+                verified.indexes.push(found);
             }
             verifying.report.tables.push(verified);
         }

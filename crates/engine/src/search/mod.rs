@@ -23,6 +23,7 @@ mod score;
 mod statistics;
 mod store;
 mod token;
+mod walk;
 
 #[cfg(test)]
 mod model_tests;
@@ -31,7 +32,8 @@ pub(crate) use change::SearchChange;
 pub(crate) use folding::Folding;
 pub use highlight::highlight;
 pub(crate) use info::{SearchInfo, SearchRow};
-pub(crate) use posting::{DocKey, SearchSpec};
+pub(crate) use posting::{DocKey, Posting, SearchDoc, SearchSpec};
 pub use query::{Search, SearchHit, SearchRequest};
 pub(crate) use statistics::{Statistics, Stored};
 pub(crate) use store::SearchStore;
+pub(crate) use walk::walk_block;

@@ -1,6 +1,8 @@
 //! What the engine's tests share.
 #![allow(dead_code, unreachable_pub, reason = "each test uses some of it")]
 
+pub mod search;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
