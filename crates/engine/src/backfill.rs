@@ -62,6 +62,20 @@ pub(crate) fn fill_indexes(
 }
 
 impl Engine {
+    /// The tables and names of the indexes and search indexes that cannot be read until they are filled.
+    pub fn unfilled(&self) -> Vec<(String, String)> {
+        let catalog = self.inner.newest_catalog();
+        let mut unfilled = Vec::new();
+        for table in catalog.tables() {
+            let indexes = table.indexes.iter().map(|index| (index.ready, &index.names));
+            let searches = table.searches.iter().map(|search| (search.ready, &search.names));
+            for (_, names) in indexes.chain(searches).filter(|(ready, _)| !ready) {
+                unfilled.extend(names.iter().map(|name| (table.name.clone(), name.clone())));
+            }
+        }
+        unfilled
+    }
+
     /// Makes an index or a search index anew from the documents of its table. Until it is filled, reads of it are refused, as of any index
     /// that is being filled; the keys of the old one are removed in the background. After an interruption the filling
     /// goes on with the next call or the next [`Engine::apply_schema`].

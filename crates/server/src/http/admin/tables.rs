@@ -1,8 +1,14 @@
-//! Which tables there are: `{"tables": [{name, number, documents, indexes: [{name, fields}]}]}`, and the schema.
+//! Which tables there are, and the schema.
+//!
+//! ```text
+//! {"tables": [{name, number, documents, indexes: [{name, fields}], searchIndexes: [{name, searchField, filterFields}]}]}
+//! ```
+//! An index that cannot be read until it is filled has `backfilling: true`, too.
 
 use axum::Json;
 use hull_engine::{BY_ID, Limits, Order, ReadAt, Transaction};
 use hull_model::{KeyRange, Schema};
+use hull_value::FieldPath;
 use serde_json::{Value, json};
 
 use super::{Admin, beside};
@@ -22,6 +28,7 @@ pub(super) async fn tables(admin: Admin) -> Result<Json<Value>, ApiError> {
     let backend = admin.backend;
     beside(move || {
         let schema = stored_schema(&backend);
+        let unfilled = backend.engine().unfilled();
         let mut transaction = begin(&backend)?;
         let mut tables = Vec::new();
         for name in backend.engine().tables() {
@@ -31,17 +38,26 @@ pub(super) async fn tables(admin: Admin) -> Result<Json<Value>, ApiError> {
             while transaction.next(&mut scan)?.is_some() {
                 documents += 1;
             }
-            let indexes = schema.get(&name).map(|table| table.indexes.as_slice()).unwrap_or_default();
-            let indexes: Vec<Value> = indexes
-                .iter()
-                .map(|index| {
-                    let fields: Vec<String> = index.fields.iter().map(ToString::to_string).collect();
-                    json!({ "name": index.name, "fields": fields })
-                })
-                .collect();
-            tables.push(
-                json!({ "name": name, "number": number.0, "documents": documents, "indexes": indexes }),
-            );
+            let state = |mut index: Value, of: &str| {
+                if unfilled.iter().any(|(table, index)| *table == name && index == of) {
+                    index["backfilling"] = true.into();
+                }
+                index
+            };
+            let texts = |fields: &[FieldPath]| fields.iter().map(FieldPath::to_string).collect::<Vec<_>>();
+            let declared = schema.get(&name);
+            let indexes = declared.iter().flat_map(|table| &table.indexes);
+            let indexes = indexes
+                .map(|i| state(json!({ "name": i.name, "fields": texts(&i.fields) }), &i.name))
+                .collect::<Vec<_>>();
+            let searches = declared.iter().flat_map(|table| &table.search_indexes).map(|i| {
+                let (field, filters) = (i.search_field.to_string(), texts(&i.filter_fields));
+                state(json!({ "name": i.name, "searchField": field, "filterFields": filters }), &i.name)
+            });
+            let searches = searches.collect::<Vec<_>>();
+            tables.push(json!({
+                "name": name, "number": number.0, "documents": documents, "indexes": indexes, "searchIndexes": searches,
+            }));
         }
         Ok(Json(json!({ "tables": tables })))
     })
