@@ -3,6 +3,7 @@
 //! A group of postings that has none of the wanted filter values is counted and not decoded. What is read in several steps
 //! is right as long as no batch of a fold is applied between them.
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 
 use smallvec::SmallVec;
@@ -19,6 +20,20 @@ pub(crate) enum Terms<'a> {
     Exact(&'a str),
     /// Those that begin so.
     Prefix(&'a str),
+    /// Those that begin so and go on.
+    Longer(&'a str),
+}
+
+impl Terms<'_> {
+    /// Where a term is: before the range, within it or behind.
+    pub(crate) fn compare(self, term: &[u8]) -> Ordering {
+        match self {
+            Terms::Prefix(prefix) if term.starts_with(prefix.as_bytes()) => Ordering::Equal,
+            Terms::Longer(prefix) if term == prefix.as_bytes() => Ordering::Less,
+            Terms::Longer(prefix) if term.starts_with(prefix.as_bytes()) => Ordering::Equal,
+            Terms::Exact(text) | Terms::Prefix(text) | Terms::Longer(text) => term.cmp(text.as_bytes()),
+        }
+    }
 }
 
 /// A walk over the terms of an index, in the order of their bytes.
@@ -26,7 +41,7 @@ pub(crate) struct Cursor<'a> {
     storage: &'a dyn Storage,
     width: usize,
     with_filters: bool,
-    terms: Range,
+    terms: Terms<'a>,
     /// The storage keys from which on, and before which, blocks have not been read.
     rest: Option<(Vec<u8>, Vec<u8>)>,
     chunk: usize,
@@ -44,31 +59,25 @@ pub(crate) struct Cursor<'a> {
     group: Columns,
 }
 
-#[derive(Debug)]
-struct Range {
-    text: Vec<u8>,
-    prefix: bool,
-}
-
 const FIRST_CHUNK: usize = 4;
 const LARGEST_CHUNK: usize = 32;
 const CHUNK_BYTES: usize = 256 << 10;
 
 impl<'a> Cursor<'a> {
     /// A cursor over terms of an index with `width` filter fields.
-    pub(crate) fn new(storage: &'a dyn Storage, keyspace: Keyspace, width: usize, terms: Terms<'_>) -> Self {
-        let (text, prefix) = match terms {
-            Terms::Exact(term) => (term, false),
-            Terms::Prefix(prefix) => (prefix, true),
+    pub(crate) fn new(storage: &'a dyn Storage, keyspace: Keyspace, width: usize, terms: Terms<'a>) -> Self {
+        let (start, end) = match terms {
+            Terms::Exact(term) => (place(term, &[0]), place(term, &[1])),
+            Terms::Prefix(prefix) | Terms::Longer(prefix) => {
+                let start = place(prefix, if matches!(terms, Terms::Longer(_)) { &[1] } else { &[] });
+                (start, prefix_end(&place(prefix, &[])).map_or_else(Vec::new, |end| end.to_vec()))
+            }
         };
-        let behind: &[u8] = if prefix { &[] } else { &[0] };
-        let start = [&[BLOCKS], text.as_bytes(), behind].concat();
-        let end = prefix_end(&start).map(|end| end.to_vec()).unwrap_or_default();
         Self {
             storage,
             width,
             with_filters: false,
-            terms: Range { text: text.into(), prefix },
+            terms,
             rest: Some((storage_key(keyspace, &start), storage_key(keyspace, &end))),
             chunk: 0,
             blocks: VecDeque::new(),
@@ -190,9 +199,9 @@ impl<'a> Cursor<'a> {
                 Some(found) => {
                     self.at = found.end;
                     match self.terms.compare(&self.stored_term) {
-                        std::cmp::Ordering::Less => {}
-                        std::cmp::Ordering::Equal => self.found = Some(found),
-                        std::cmp::Ordering::Greater => {
+                        Ordering::Less => {}
+                        Ordering::Equal => self.found = Some(found),
+                        Ordering::Greater => {
                             self.end();
                             return Ok(false);
                         }
@@ -280,11 +289,7 @@ fn select(group: &Group<'_>, values: Option<&[(usize, u64)]>, places: &mut Vec<u
     }
 }
 
-impl Range {
-    fn compare(&self, term: &[u8]) -> std::cmp::Ordering {
-        match self.prefix {
-            true if term.starts_with(&self.text) => std::cmp::Ordering::Equal,
-            _ => term.cmp(&self.text),
-        }
-    }
+/// Where terms that begin with `text` and what is behind it are.
+fn place(text: &str, behind: &[u8]) -> Vec<u8> {
+    [&[BLOCKS], text.as_bytes(), behind].concat()
 }

@@ -80,6 +80,7 @@ fn expected(state: &State, range: Terms<'_>, user: Option<&str>) -> Found {
             let asked = match range {
                 Terms::Exact(exact) => term == exact,
                 Terms::Prefix(prefix) => term.starts_with(prefix),
+                Terms::Longer(prefix) => term.starts_with(prefix) && term != prefix,
             };
             if asked {
                 let (documents, postings) = found.entry(term.to_string()).or_default();
@@ -122,7 +123,8 @@ fn check(tx: &Transaction, state: &State, rng: &mut SmallRng) {
     assert_eq!(read(tx, Terms::Prefix(""), None), expected(state, Terms::Prefix(""), None));
     let user = USERS[rng.random_range(0..USERS.len())];
     let word = format!("w{}", rng.random_range(0..14));
-    for range in [Terms::Prefix(""), Terms::Prefix("wort1"), Terms::Exact(&word), Terms::Exact("ünïcode")] {
+    let ranges = [Terms::Prefix(""), Terms::Prefix("wort1"), Terms::Longer("wort1")];
+    for range in ranges.into_iter().chain([Terms::Exact(&word), Terms::Exact("ünïcode")]) {
         for user in [None, Some(user), Some("nobody")] {
             assert_eq!(read(tx, range, user), expected(state, range, user), "{range:?} {user:?}");
         }

@@ -252,9 +252,12 @@ proptest! {
         for _ in 0..20 {
             let word = world.word();
             let prefix: String = word.chars().take(world.rng.random_range(0..3)).collect();
-            for terms in [Terms::Exact(&word), Terms::Prefix(&word), Terms::Prefix(&prefix)] {
+            let longer = [Terms::Longer(&word), Terms::Longer(&prefix)];
+            let ranges = [Terms::Exact(&word), Terms::Prefix(&word), Terms::Prefix(&prefix)];
+            for terms in ranges.into_iter().chain(longer) {
                 let within = |term: &str| match terms {
                     Terms::Exact(exact) => term == exact,
+                    Terms::Longer(prefix) => term.starts_with(prefix) && term != prefix,
                     Terms::Prefix(prefix) => term.starts_with(prefix),
                 };
                 let mut expected = model.clone();

@@ -5,6 +5,7 @@
 //! ([`write_sort_key`]); a field that is absent has a sort key, and so a hash, of its own, which is not that of null. It is
 //! stored, so it never changes.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use hull_value::{FieldPath, ValueRef, write_sort_key};
@@ -155,6 +156,26 @@ impl Columns {
         pick(&other.creation_times, places, &mut self.creation_times);
     }
 
+    /// Appends a run of postings of `other`, but their filter values.
+    pub(crate) fn extend_run(&mut self, other: &Columns, run: Range<usize>) {
+        self.ids.extend_from_slice(other.ids.get(run.clone()).unwrap_or_default());
+        self.frequencies.extend_from_slice(other.frequencies.get(run.clone()).unwrap_or_default());
+        self.lengths.extend_from_slice(other.lengths.get(run.clone()).unwrap_or_default());
+        self.creation_times.extend_from_slice(other.creation_times.get(run).unwrap_or_default());
+    }
+
+    /// The first place from `at` on whose id is not below `id`; the end when there is none. Near places are found fast.
+    pub(crate) fn below(&self, at: usize, id: Option<&DocKey>) -> usize {
+        let Some(id) = id else { return self.len() };
+        let ids = self.ids.get(at..).unwrap_or_default();
+        let mut step = 1;
+        while ids.get(step - 1).is_some_and(|own| own < id) {
+            step *= 2;
+        }
+        let near = ids.get(step / 2..step.min(ids.len())).unwrap_or_default();
+        at + step / 2 + near.partition_point(|own| own < id)
+    }
+
     /// Adds a posting at the end.
     pub(crate) fn push(&mut self, id: DocKey, posting: Posting<'_>) {
         self.ids.push(id);
@@ -245,6 +266,9 @@ mod tests {
         let (id, second) = columns.get(1, 2).unwrap();
         assert_eq!((id, second.frequency, second.length, second.filters), ([1; 16], 1, 10, &[1, 2][..]));
         assert_eq!((columns.len(), columns.get(3, 2)), (3, None));
+        let below = |at: usize, id: u8| columns.below(at, Some(&[id; 16]));
+        assert_eq!([below(0, 0), below(0, 1), below(0, 2), below(0, 3), below(1, 9)], [0, 1, 2, 3, 3]);
+        assert_eq!([below(2, 1), below(3, 1), columns.below(1, None)], [2, 3, 3]);
         columns.clear();
         assert!(columns.is_empty() && columns == Columns::default());
     }

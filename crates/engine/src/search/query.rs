@@ -184,7 +184,7 @@ impl Transaction {
         engine.postings(
             table,
             spec,
-            TermRange::Prefix(last),
+            TermRange::Longer(last),
             filters,
             ts,
             &mut |term, frequency, columns| {

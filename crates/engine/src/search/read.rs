@@ -48,20 +48,13 @@ impl<'a> Walk<'a> {
 fn merge(a: &Columns, b: &Columns, into: &mut Columns) {
     into.clear();
     let (mut of_a, mut of_b) = (0, 0);
-    loop {
-        let (next_a, next_b) = (a.get(of_a, 0), b.get(of_b, 0));
-        match (next_a, next_b) {
-            (None, None) => return,
-            (Some((id, posting)), other) if other.is_none_or(|(other, _)| id < other) => {
-                into.push(id, posting);
-                of_a += 1;
-            }
-            (_, Some((id, posting))) => {
-                into.push(id, posting);
-                of_b += 1;
-            }
-            (Some(_), None) => return,
-        }
+    while of_a < a.len() || of_b < b.len() {
+        let run = of_a..a.below(of_a, b.ids.get(of_b));
+        of_a = run.end;
+        into.extend_run(a, run);
+        let run = of_b..b.below(of_b, a.ids.get(of_a));
+        of_b = run.end;
+        into.extend_run(b, run);
     }
 }
 

@@ -225,11 +225,11 @@ impl SearchStore {
         let state = self.state.read();
         let mut looked_at = 0;
         let start = match (after, range) {
-            (Some(after), _) => Bound::Excluded(after),
+            (Some(after), _) | (None, TermRange::Longer(after)) => Bound::Excluded(after),
             (None, TermRange::Exact(term) | TermRange::Prefix(term)) => Bound::Included(term),
         };
         let terms = state.inverted.range::<str, _>((start, Bound::Unbounded));
-        for (term, list) in terms.take_while(|(term, _)| contains(range, term)) {
+        for (term, list) in terms.take_while(|(term, _)| range.compare(term.as_bytes()).is_eq()) {
             let mut decided = Decided::default();
             for (id, at) in list {
                 let Some(chain) = state.documents.get(*at, id) else { continue };
@@ -378,13 +378,6 @@ impl State {
         }
         empty.iter().for_each(|term| drop(inverted.remove(term)));
         (next, freed)
-    }
-}
-
-fn contains(range: TermRange<'_>, term: &str) -> bool {
-    match range {
-        TermRange::Exact(exact) => term == exact,
-        TermRange::Prefix(prefix) => term.starts_with(prefix),
     }
 }
 
