@@ -114,6 +114,8 @@ pub(crate) struct TableInfo {
     pub(crate) searches: Vec<SearchInfo>,
     pub(crate) validator: Option<Arc<Validator>>,
     pub(crate) fields: FieldBits,
+    /// Whether the validator says `v.commitTs()` somewhere.
+    pub(crate) stamped: bool,
     pub(crate) row: TableRow,
     pub(crate) store: Arc<TableStore>,
 }
@@ -131,6 +133,7 @@ impl TableInfo {
             searches: Vec::new(),
             validator: None,
             fields: FieldBits::default(),
+            stamped: false,
             row: TableRow { number: 0, by_id: keyspace.0, indexes: Vec::new(), searches: Vec::new() },
             store,
         })
@@ -161,6 +164,7 @@ impl TableInfo {
         let specs = indexes.iter().map(|i| i.spec.clone()).collect();
         let store = store.unwrap_or_else(|| Arc::new(TableStore::new(number, by_id, specs, residency)));
         let fields = FieldBits::new(validator.as_deref());
+        let stamped = validator.as_ref().is_some_and(|validator| validator.has_commit_ts());
         Ok(Arc::new(Self {
             name: name.into(),
             row_key,
@@ -170,6 +174,7 @@ impl TableInfo {
             searches,
             validator,
             fields,
+            stamped,
             row,
             store,
         }))

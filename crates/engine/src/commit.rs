@@ -22,6 +22,7 @@ use crate::read_set::ReadSet;
 use crate::record;
 use crate::search::{SearchChange, SearchInfo};
 use crate::slot::Version;
+use crate::stamp;
 use crate::transaction::Transaction;
 use crate::writes::{Filled, Pending};
 
@@ -111,6 +112,7 @@ impl Engine {
             record: Vec::with_capacity(8 + 192 * count),
         };
         record::begin(count, &mut parts.record);
+        let stamped = stamp::take(&mut writes.list, &*tables);
         for pending in writes.list {
             parts.add(pending);
         }
@@ -134,8 +136,12 @@ impl Engine {
         if state.closed {
             return Err(CommitError::ShuttingDown);
         }
+        let ts = Timestamp((state.head.timestamp.0 + 1).max(inner.clock.now().0));
         for fold in folds {
             parts.add(fold.finish(&*tables)?);
+        }
+        for stamped in stamped {
+            parts.add(stamped.finish(ts)?);
         }
         let Parts { writes: prepared, keys, record } = parts;
         let mut keys = Arc::new(keys);
@@ -146,7 +152,6 @@ impl Engine {
             let next = inner.newest_catalog().with(&catalog, Residency::Complete);
             Some(next.map_err(|e| CommitError::Refused(e.to_string()))?)
         };
-        let ts = Timestamp((state.head.timestamp.0 + 1).max(inner.clock.now().0));
         state.head = match inner.log.push(state.head, ts, &record) {
             Ok(head) => head,
             Err(AppendError::DiskFull) => return Err(CommitError::DiskFull),

@@ -49,6 +49,7 @@ mod schema_change;
 mod search;
 mod slot;
 mod snapshot;
+mod stamp;
 pub mod storage;
 mod transaction;
 mod undo;

@@ -125,6 +125,26 @@ impl Transaction {
         self.limits = limits;
     }
 
+    /// A transaction that reads the same snapshot beside this one. It doesn't see what this one has written, and what it
+    /// reads is no part of this one's read set. It begins with what this one has used up.
+    pub fn stale(&self) -> Result<Transaction, TxError> {
+        let ts = self.snapshot.ts();
+        let snapshot = self.engine.snapshots.register(|| ts);
+        // This transaction's own snapshot keeps it there.
+        let snapshot = snapshot.map_err(|_| TxError::Damaged(format!("the snapshot at {ts} is gone")))?;
+        let mut stale = Transaction::new(self.engine.clone(), snapshot, self.engine.catalog_at(ts), true);
+        (stale.usage, stale.limits) = (self.usage, self.limits);
+        Ok(stale)
+    }
+
+    /// Counts what a transaction beside this one has read, from one usage to another.
+    pub fn use_up(&mut self, from: &Usage, to: &Usage) -> Result<(), TxError> {
+        self.usage.documents_read += to.documents_read.saturating_sub(from.documents_read);
+        self.usage.bytes_read += to.bytes_read.saturating_sub(from.bytes_read);
+        self.usage.reads += to.reads.saturating_sub(from.reads);
+        self.check_read()
+    }
+
     /// What was read so far.
     pub fn read_set(&self) -> &ReadSet {
         &self.reads
@@ -343,6 +363,10 @@ impl Transaction {
     pub(crate) fn count_document(&mut self, document: &Document) -> Result<(), TxError> {
         self.usage.documents_read += 1;
         self.usage.bytes_read += u64::from(document.size);
+        self.check_read()
+    }
+
+    fn check_read(&self) -> Result<(), TxError> {
         if self.usage.documents_read > self.limits.documents_read {
             return Err(TxError::TooManyDocumentsRead(self.limits.documents_read));
         }

@@ -7,7 +7,9 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::*;
-use hull_engine::{Amount, CommitError, Engine, KeyRange, Order, Savepoint, Transaction, TxError};
+use hull_engine::{
+    Amount, CommitError, Engine, KeyRange, Order, Savepoint, SearchRequest, Transaction, TxError,
+};
 use hull_model::{Schema, define_table, v};
 use hull_value::{DocumentId, Value, ValueRef};
 use rand::rngs::SmallRng;
@@ -23,7 +25,8 @@ fn counters() -> Schema {
             .field("stars", v::optional(few))
             .field("name", v::string())
             .index("by_total", ["total"])
-            .index("by_name", ["name"]),
+            .index("by_name", ["name"])
+            .search_index("search_name", "name", ["total"]),
     )
 }
 
@@ -444,7 +447,7 @@ fn increments_depend_on_nothing_but_their_table() {
 #[test]
 fn looking_at_the_field_makes_it_an_ordinary_write() {
     type Look = fn(&mut Transaction, DocumentId) -> f64;
-    let looks: [(&str, Look); 5] = [
+    let looks: [(&str, Look); 6] = [
         ("get", |tx, id| number(&tx.get(id).unwrap().unwrap(), "total")),
         ("get_fields", |tx, id| number(&tx.get_fields(id, &["total"]).unwrap().unwrap(), "total")),
         ("the index", |tx, _| {
@@ -454,6 +457,13 @@ fn looking_at_the_field_makes_it_an_ordinary_write() {
         ("another index", |tx, _| {
             let mut scan = tx.scan("counters", "by_name", &KeyRange::all(), Order::Asc).unwrap();
             number(&tx.next(&mut scan).unwrap().unwrap(), "total")
+        }),
+        ("a search", |tx, _| {
+            let filters = [("total", Some(ValueRef::Float64(2.0)))];
+            let (table, index) = ("counters", "search_name");
+            let request = SearchRequest { table, index, field: None, text: "one", filters: &filters };
+            let mut search = tx.search(&request).unwrap();
+            number(&tx.next_found(&mut search).unwrap().unwrap(), "total")
         }),
         ("a range of the index", |tx, _| {
             let range = eq(2.0);

@@ -12,6 +12,7 @@ use rand::distr::{Distribution, StandardUniform};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use crate::answer::refuse_pending;
 use crate::db::{DatabaseReader, DatabaseWriter};
 use crate::error::{Error, Result};
 use crate::identity::UserIdentity;
@@ -120,21 +121,8 @@ impl QueryCtx {
     }
 
     async fn nested_query(&self, function: &Registered, args: &Packed) -> Result<Packed> {
-        let handler = match &function.handler {
-            Handler::Query(handler) => handler,
-            Handler::Fixed(json) => {
-                return Packed::from_json(json).map_err(|error| Error::message(error.to_string()));
-            }
-            Handler::Mutation(_) => {
-                function.expect_kind(FunctionKind::Query)?;
-                return Err(Error::message("not a query"));
-            }
-        };
-        let depth = deeper(self.depth)?;
-        self.check(function, args).await?;
-        let ctx = QueryCtx::new(self.run().clone(), self.db.frame, depth);
-        let output = handler(&ctx, Call { args, form: Form::Packed }).await?;
-        self.result(function, output.0).await
+        let ctx = QueryCtx::new(self.run().clone(), self.db.frame, deeper(self.depth)?);
+        nested(&ctx, function, args).await
     }
 
     async fn check(&self, function: &Registered, args: &Packed) -> Result<()> {
@@ -157,6 +145,10 @@ impl MutationCtx {
     pub(crate) fn new(run: Arc<Run>, frame: u32, depth: u8) -> MutationCtx {
         let query = QueryCtx::new(run.clone(), frame, depth);
         MutationCtx { db: DatabaseWriter::new(DatabaseReader { run, frame }), query }
+    }
+
+    pub(crate) fn depth(&self) -> u8 {
+        self.query.depth
     }
 
     /// Calls another mutation as a part of this transaction. If it fails, what it wrote is taken back, and this
@@ -191,7 +183,26 @@ impl MutationCtx {
     }
 }
 
-fn deeper(depth: u8) -> Result<u8> {
+/// Calls a query in a context of its own.
+pub(crate) async fn nested(ctx: &QueryCtx, function: &Registered, args: &Packed) -> Result<Packed> {
+    let handler = match &function.handler {
+        Handler::Query(handler) => handler,
+        Handler::Fixed(json) => {
+            return Packed::from_json(json).map_err(|error| Error::message(error.to_string()));
+        }
+        Handler::Mutation(_) => {
+            function.expect_kind(FunctionKind::Query)?;
+            return Err(Error::message("not a query"));
+        }
+    };
+    ctx.check(function, args).await?;
+    let output = handler(ctx, Call { args, form: Form::Packed }).await?;
+    let result = ctx.result(function, output.0).await?;
+    ctx.run().call(ctx.db.frame, |tx| refuse_pending(function, &result, tx.table_mapping())).await?;
+    Ok(result)
+}
+
+pub(crate) fn deeper(depth: u8) -> Result<u8> {
     if depth >= MAX_DEPTH {
         let message = format!("Functions call each other too deeply (maximum depth: {MAX_DEPTH})");
         return Err(Error::system("MaximumCallDepthExceeded", message));
@@ -199,12 +210,12 @@ fn deeper(depth: u8) -> Result<u8> {
     Ok(depth + 1)
 }
 
-fn packed(args: &impl Encode) -> Result<Packed> {
+pub(crate) fn packed(args: &impl Encode) -> Result<Packed> {
     Packed::encode(args)
         .map_err(|error| Error::system("InvalidArguments", format!("ArgumentValidationError: {error}")))
 }
 
-fn typed<T: Decode>(result: Packed) -> Result<T> {
+pub(crate) fn typed<T: Decode>(result: Packed) -> Result<T> {
     T::decode(result.as_ref())
         .map_err(|error| Error::system("InvalidReturnValue", format!("ReturnsValidationError: {error}")))
 }

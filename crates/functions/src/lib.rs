@@ -4,6 +4,7 @@
 //! functions by module. A [`Runner`] runs them on an engine; [`LiveQueries`] keeps the results of queries up to date.
 //! This crate knows no sockets and no protocol.
 
+mod answer;
 mod app;
 mod blocking;
 mod calls;
@@ -23,6 +24,7 @@ mod release;
 mod request;
 mod run;
 mod runner;
+mod stale;
 mod sweep;
 mod test_app;
 mod watchdog;
@@ -32,7 +34,7 @@ pub use blocking::blocking_storage;
 pub use context::{MutationCtx, QueryCtx};
 pub use db::{
     Conditions, DatabaseReader, DatabaseWriter, Documents, EvalError, Expression, Fields, Order, Query,
-    Shape, TableDocuments, TableQuery, TableReader, TableWriter, Whole, field, literal, undefined,
+    Shape, TableDocuments, TableQuery, TableReader, TableWriter, Vars, Whole, field, literal, undefined,
 };
 pub use embedded::{Embedded, EmbeddedError, Subscription};
 pub use error::{ConvexError, Error, FunctionError, Result};
@@ -46,6 +48,7 @@ pub use registry::{AppError, Function, Registry};
 pub use release::released;
 pub use request::RequestId;
 pub use runner::{MutationRequest, QueryRequest, RunError, Runner};
+pub use stale::StaleSnapshot;
 pub use sweep::{IDLE, SessionSweep};
 pub use test_app::{TestApp, TestAppError, TestSession};
 pub use watchdog::OnStuck;

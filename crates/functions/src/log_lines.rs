@@ -47,14 +47,24 @@ pub(crate) struct LogBuffer {
 }
 
 impl LogBuffer {
+    /// Adds finished lines.
+    pub(crate) fn append(&mut self, lines: Vec<String>) {
+        for line in lines {
+            self.add(line);
+        }
+    }
+
     pub(crate) fn push(&mut self, level: Level, text: &dyn fmt::Display) {
+        self.add(format!("[{}] {text}", level.as_str()));
+    }
+
+    fn add(&mut self, mut line: String) {
         if self.lines.len() >= MAX_LINES {
             if let Some(last) = self.lines.last_mut() {
                 *last = format!("[WARN] Log lines beyond {} were dropped", MAX_LINES - 1);
             }
             return;
         }
-        let mut line = format!("[{}] {text}", level.as_str());
         if line.len() > MAX_LINE_BYTES {
             let mut end = MAX_LINE_BYTES;
             while !line.is_char_boundary(end) {

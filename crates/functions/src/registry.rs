@@ -37,6 +37,8 @@ pub struct Function {
     args: Validator,
     returns: Option<Validator>,
     result: Option<Validator>,
+    /// Whether the result can have the timestamp of a commit.
+    stamped: bool,
     doc: &'static str,
 }
 
@@ -97,13 +99,15 @@ impl Registry {
                     return Err(AppError::FunctionName(definition.name.to_owned()));
                 }
                 let path: Arc<str> = format!("{name}:{}", definition.name).into();
+                let result = definition.returns.or(definition.result).map(|validator| validator());
                 let function = Arc::new(Function {
                     path: path.clone(),
                     visibility: definition.visibility,
                     handler: definition.handler,
                     args: (definition.args)(),
                     returns: definition.returns.map(|validator| validator()),
-                    result: definition.returns.or(definition.result).map(|validator| validator()),
+                    stamped: result.as_ref().is_some_and(Validator::has_commit_ts),
+                    result,
                     doc: definition.doc,
                 });
                 if let Some(other) = registry.by_type.insert(definition.marker, function.clone())
@@ -130,6 +134,7 @@ impl Registry {
             args: v::any(),
             returns: None,
             result: None,
+            stamped: false,
             doc: "",
         };
         self.by_path.insert(path, Arc::new(function));
@@ -226,6 +231,11 @@ impl Function {
         self.result.as_ref()
     }
 
+    /// What it returns, where that can have the timestamp of a commit.
+    pub(crate) fn stamped(&self) -> Option<&Validator> {
+        self.result.as_ref().filter(|_| self.stamped)
+    }
+
     /// Its documentation.
     pub fn doc(&self) -> &'static str {
         self.doc
@@ -265,7 +275,7 @@ impl Function {
     /// In which form a top-level call must hand over its result.
     pub(crate) fn form(&self) -> Form {
         match self.kind() {
-            FunctionKind::Mutation if self.returns.is_none() => Form::Json,
+            FunctionKind::Mutation if self.returns.is_none() && !self.stamped => Form::Json,
             _ => Form::Packed,
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! The record is written in the mutation's own transaction, in the engine's keyspace of sessions. Its key is the
 //! session (16 bytes) and the request modulo 1,024 (2 bytes, big endian), so that a busy session overwrites its own
-//! records. Its value is an object: `lines` (strings), `request` (int64), `result` (wire JSON). Only a mutation that
-//! succeeded leaves one.
+//! records. Its value is an object: `lines` (strings), `places` (int64s; where the timestamp of the commit belongs in the
+//! result, absent when nowhere), `request` (int64), `result` (wire JSON). Only a mutation that succeeded leaves one.
 //!
 //! Requests of a session grow. So one that is greater than all before it has no record, and nothing is looked up for it:
 //! [`Requests`] remembers the greatest of each session.
@@ -14,6 +14,7 @@ use hull_engine::{KeyRange, Keyspace, Order, Transaction};
 use hull_value::{Encode, Encoder, Packed, Timestamp, ValueRef};
 use parking_lot::Mutex;
 
+use crate::answer::Answer;
 use crate::error::{Error, Result};
 use crate::run::transaction_error;
 
@@ -77,7 +78,19 @@ impl RequestId {
                 _ => Err(damaged()),
             })
             .collect::<Result<_>>()?;
-        Ok(Some(Recorded { ts, result: result.to_owned(), log_lines }))
+        let places = match fields.get("places") {
+            None => Vec::new(),
+            Some(ValueRef::Array(places)) => places
+                .iter()
+                .map(|place| match place {
+                    ValueRef::Int64(place) => usize::try_from(place).map_err(|_| damaged()),
+                    _ => Err(damaged()),
+                })
+                .collect::<Result<_>>()?,
+            Some(_) => return Err(damaged()),
+        };
+        let answer = Answer { json: result.to_owned(), places };
+        Ok(Some(Recorded { ts, result: answer.fill(ts), log_lines }))
     }
 
     /// The greatest request of the session that has a record.
@@ -100,10 +113,10 @@ impl RequestId {
     pub(crate) fn record(
         &self,
         transaction: &mut Transaction,
-        result: &str,
+        answer: &Answer,
         log_lines: &[String],
     ) -> Result<()> {
-        let record = Packed::encode(&Record { request: self.request, result, log_lines })
+        let record = Packed::encode(&Record { request: self.request, answer, log_lines })
             .map_err(|error| Error::abort("InvalidReturnValue", error.to_string()))?;
         transaction.put_system(Keyspace::SESSIONS, &self.key(), Some(&record)).map_err(transaction_error)
     }
@@ -162,7 +175,7 @@ impl Requests {
 
 struct Record<'a> {
     request: u32,
-    result: &'a str,
+    answer: &'a Answer,
     log_lines: &'a [String],
 }
 
@@ -175,10 +188,16 @@ impl Encode for Record<'_> {
             e.string(line);
         }
         e.end_array();
+        if !self.answer.places.is_empty() {
+            e.key("places");
+            e.begin_array();
+            self.answer.places.iter().for_each(|place| e.int64(*place as i64));
+            e.end_array();
+        }
         e.key("request");
         e.int64(i64::from(self.request));
         e.key("result");
-        e.string(self.result);
+        e.string(&self.answer.json);
         e.end_object();
     }
 }

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use hull_engine::{Clock, Savepoint, Transaction, TxError};
 use parking_lot::Mutex;
-use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
@@ -115,6 +115,16 @@ impl Run {
         }
     }
 
+    /// A run beside this one: at the same time and with the same budget, on a transaction of its own.
+    pub(crate) fn beside(self: &Arc<Run>, transaction: Transaction) -> Arc<Run> {
+        let seed = self.random(|rng| rng.random());
+        let of = (self.cursors.clone(), None);
+        let mut run =
+            Run::new(self.registry.clone(), self.clock.clone(), self.identity.clone(), of, seed, transaction);
+        run.started = self.started;
+        Arc::new(run)
+    }
+
     /// Takes everything out; later calls fail.
     pub(crate) fn finish(&self) -> Finished {
         let late = self.is_late();
@@ -203,6 +213,11 @@ impl Run {
         state.observed.random = true;
         let seed = state.seed;
         draw(state.rng.get_or_insert_with(|| Box::new(StdRng::seed_from_u64(seed))))
+    }
+
+    /// Takes over what a run beside this one has logged.
+    pub(crate) fn append_log(&self, lines: Vec<String>) {
+        self.state.lock().log.append(lines);
     }
 
     pub(crate) fn log(&self, level: Level, text: &dyn fmt::Display) {

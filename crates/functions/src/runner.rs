@@ -17,6 +17,7 @@ use hull_value::{Packed, Timestamp};
 use thiserror::Error as ThisError;
 use tokio::runtime::Handle;
 
+use crate::answer::Answer;
 use crate::context::{MutationCtx, QueryCtx};
 use crate::error::{Error, FunctionError, Result};
 use crate::identity::Identity;
@@ -236,22 +237,24 @@ impl Runner {
             let run = self.run(transaction, mutation.identity, None);
             let result = self.call(function, &run, mutation.args, mutation.on_stuck.clone()).await;
             let finished = run.finish();
-            let result = match (finished.failed, result) {
+            let encoded = match (finished.failed, result) {
                 (Some(error), _) | (None, Err(error)) => return Ok(failure(ts, &error, finished.log_lines)),
-                (None, Ok(result)) => result.into_json(),
+                (None, Ok(result)) => result,
             };
             let Some(mut transaction) = finished.transaction else {
                 let error = Error::abort("TransactionEnded", "The function's transaction has ended");
                 return Ok(failure(ts, &error, finished.log_lines));
             };
+            let answer = Answer::new(function, encoded, transaction.table_mapping());
             if let Some(request) = mutation.request
-                && let Err(error) = request.record(&mut transaction, &result, &finished.log_lines)
+                && let Err(error) = request.record(&mut transaction, &answer, &finished.log_lines)
             {
                 return Ok(failure(ts, &error, finished.log_lines));
             }
             match retry.commit(&self.inner.engine, transaction).await {
                 Ok(ts) => {
                     self.sync_soon();
+                    let result = answer.fill(ts);
                     return Ok(MutationOutcome { ts, result: Ok(result), log_lines: finished.log_lines });
                 }
                 Err(CommitError::Conflict(key)) => retry.conflict(&self.inner.engine, Some(&key)),

@@ -65,5 +65,5 @@ pub mod prelude {
     pub use hull_model::{
         Doc, Function, Object, Patch, Schema, Selected, Table, Validated, Validator, define_table, v,
     };
-    pub use hull_value::{Bytes, Decode, Encode, Id, Nullable, Packed, Value};
+    pub use hull_value::{Bytes, CommitTs, Decode, Encode, Id, Nullable, Packed, Value};
 }

@@ -32,9 +32,6 @@ pub enum SchemaError {
     /// A literal that is no string, float, integer or boolean.
     #[error("table `{table}`, at `{path}`: a literal must be a string, a number, an int64 or a boolean")]
     InvalidLiteral { table: String, path: String },
-    /// Commit timestamps are not there yet.
-    #[error("table `{table}`, at `{path}`: `v.commitTs()` is not supported yet")]
-    CommitTsNotSupported { table: String, path: String },
     /// The keys of a record are not strings, or are literals.
     #[error(
         "table `{table}`, at `{path}`: the keys of a record must be `v.string()`, `v.id(…)` or a union of these, found \
@@ -121,7 +118,6 @@ impl SchemaError {
             SchemaError::InvalidTopLevelType { .. } => "InvalidTopLevelTypeInSchemaError",
             SchemaError::InvalidFieldName { .. } => "InvalidFieldName",
             SchemaError::InvalidLiteral { .. } => "InvalidLiteral",
-            SchemaError::CommitTsNotSupported { .. } => "CommitTsNotSupported",
             SchemaError::InvalidRecordType { .. } => "InvalidRecordType",
             SchemaError::TooManyIndexes { .. } => "TooManyIndexes",
             SchemaError::TooManySearchIndexes { .. } => "TooManySearchIndexes",

@@ -8,6 +8,7 @@ mod aggregate;
 mod amount;
 mod bounds;
 mod check;
+mod commit_ts;
 mod doc;
 mod error;
 mod field_value;
@@ -34,6 +35,7 @@ pub use aggregate::{
 pub use amount::{Amount, Incrementable};
 pub use bounds::{IndexBounds, KeyRange};
 pub use check::{ValidationError, ValidationErrorKind};
+pub use commit_ts::Placeholders;
 pub use doc::{Doc, DocParts, Table};
 pub use error::{SchemaError, SchemaErrors};
 pub use field_value::FieldValue;

@@ -150,10 +150,6 @@ impl TableCheck<'_> {
                         .push(SchemaError::InvalidLiteral { table: self.name(), path: path.to_owned() });
                 }
             }
-            Validator::CommitTs => {
-                self.errors
-                    .push(SchemaError::CommitTsNotSupported { table: self.name(), path: path.to_owned() });
-            }
             Validator::Id(target) if check_identifier(target).is_err() => {
                 self.errors.push(SchemaError::InvalidTableName { table: target.clone() });
             }

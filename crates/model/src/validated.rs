@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hull_value::{Bytes, DocumentId, Id, Nullable, Packed, Value};
+use hull_value::{Bytes, CommitTs, DocumentId, Id, Nullable, Packed, Value};
 
 use crate::{Table, Validator, v};
 
@@ -43,6 +43,7 @@ validated! {
     String => v::string();
     &str => v::string();
     Bytes => v::bytes();
+    CommitTs => v::commit_ts();
     DocumentId => v::string();
     Value => v::any();
     Packed => v::any();

@@ -94,7 +94,7 @@ fn document_rules() {
             &["InvalidRecordType"],
         ),
         (v::object([("a", v::record(v::union([v::id("t"), v::string()]), v::any()))]), &[]),
-        (v::object([("a", v::array(v::commit_ts()))]), &["CommitTsNotSupported"]),
+        (v::object([("a", v::array(v::commit_ts()))]), &[]),
         (v::object([("a", v::literal(()))]), &["InvalidLiteral"]),
         // System fields are left out.
         (v::object([("_id", v::id("t")), ("_creationTime", v::number())]), &[]),

@@ -5,6 +5,7 @@
 //! between; [`Value`] is the tree for those who want one. Nothing here does input, output or async work.
 
 mod bytes;
+mod commit_ts;
 mod compared;
 mod decode;
 mod document;
@@ -26,6 +27,7 @@ mod value;
 mod view;
 
 pub use bytes::{Bytes, Nullable};
+pub use commit_ts::CommitTs;
 pub use compared::Compared;
 pub use decode::{Decode, DecodeError};
 pub use document::{

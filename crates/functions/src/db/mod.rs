@@ -14,4 +14,4 @@ pub use query::{Documents, Order, Query};
 pub use reader::DatabaseReader;
 pub use shape::{Fields, Shape, Whole};
 pub use table::{Conditions, TableDocuments, TableQuery, TableReader, TableWriter};
-pub use writer::DatabaseWriter;
+pub use writer::{DatabaseWriter, Vars};

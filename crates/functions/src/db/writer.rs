@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use hull_model::{Field, Incrementable, Patch, Settable, Table};
-use hull_value::{Id, Packed, ValueError, ValueRef};
+use hull_value::{CommitTs, Id, Packed, ValueError, ValueRef};
 use smallvec::SmallVec;
 
 use super::reader::{DatabaseReader, check_table};
@@ -81,9 +81,26 @@ impl DatabaseWriter {
         .await
     }
 
+    /// What is known only when the mutation commits.
+    pub fn vars(&self) -> Vars {
+        Vars(())
+    }
+
     /// A table by its wire name, untyped.
     pub fn table<'a>(&'a self, name: &'a str) -> TableWriter<'a> {
         TableWriter::new(&self.reader, name)
+    }
+}
+
+/// What is known only when a mutation commits.
+#[derive(Clone, Copy, Debug)]
+pub struct Vars(());
+
+impl Vars {
+    /// The timestamp of the commit: to be written into fields of the type [`CommitTs`], to be handed to other mutations and
+    /// to be returned. Until then it is greater than every other.
+    pub fn commit_ts(&self) -> CommitTs {
+        CommitTs::PENDING
     }
 }
 
