@@ -14,7 +14,7 @@ use common::*;
 use hull_engine::log::MemoryLog;
 use hull_engine::storage::MemoryStorage;
 use hull_engine::{Document, Engine, ManualClock, Options, SearchRequest, Transaction};
-use hull_model::{Schema, define_table, v};
+use hull_model::{Amount, Schema, define_table, v};
 use hull_value::{DocumentId, Packed, Timestamp, Value, ValueRef};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -533,4 +533,59 @@ fn requests_that_do_not_fit_the_index_are_refused() {
     let request = SearchRequest { table: "nowhere", index: "any", field: None, text: "x", filters: &[] };
     let mut search = tx.search(&request).unwrap();
     assert_eq!(tx.next_found(&mut search).unwrap(), None);
+}
+
+#[test]
+fn an_index_that_is_being_filled_is_not_searched() {
+    let engine = Engine::open(options()).unwrap();
+    let mut tx = engine.begin();
+    for _ in 0..500 {
+        tx.insert("t", &object(&[("text", "word".into())])).unwrap();
+    }
+    engine.commit(tx).unwrap();
+    let request = SearchRequest { table: "t", index: "plain", field: None, text: "wor", filters: &[] };
+    let search = || {
+        let mut tx = engine.begin();
+        let mut search = tx.search(&request).map_err(|error| error.code())?;
+        let mut found = 0;
+        while tx.next_found(&mut search).unwrap().is_some() {
+            found += 1;
+        }
+        Ok(found)
+    };
+    assert_eq!(search(), Err("IndexNotFoundError"));
+    let mut meanwhile = Vec::new();
+    engine.apply_schema(&schema(), &mut |_| meanwhile.push(search())).unwrap();
+    assert!(meanwhile.contains(&Err("IndexBackfillingError")), "{meanwhile:?}");
+    assert!(meanwhile.iter().all(|found| matches!(found, Err(_) | Ok(500))), "{meanwhile:?}");
+    assert_eq!(search(), Ok(500));
+}
+
+#[test]
+fn an_increment_of_a_filter_field_moves_its_document() {
+    let engine = Engine::open(options()).unwrap();
+    let table = define_table("t").document(v::any()).search_index("search", "text", ["rank"]);
+    engine.apply_schema(&Schema::new().table(table), &mut |_| {}).unwrap();
+    let mut tx = engine.begin();
+    let id = tx.insert("t", &object(&[("text", "word".into()), ("rank", 1.0.into())])).unwrap();
+    engine.commit(tx).unwrap();
+    let found = |tx: &mut Transaction, rank: f64| {
+        let filters = [("rank", Some(ValueRef::Float64(rank)))];
+        let request =
+            SearchRequest { table: "t", index: "search", field: None, text: "word", filters: &filters };
+        let mut search = tx.search(&request).unwrap();
+        tx.next_found(&mut search).unwrap().is_some()
+    };
+    let mut tx = engine.begin();
+    tx.increment(id, "rank", Amount::Float64(1.0)).unwrap();
+    assert_eq!((found(&mut tx, 1.0), found(&mut tx, 2.0)), (false, true));
+    engine.commit(tx).unwrap();
+    let mut reader = engine.begin();
+    assert!(found(&mut reader, 2.0));
+    let mut tx = engine.begin();
+    tx.increment(id, "rank", Amount::Float64(1.0)).unwrap();
+    engine.commit(tx).unwrap();
+    assert_eq!((found(&mut engine.begin(), 2.0), found(&mut engine.begin(), 3.0)), (false, true));
+    reader.insert("t", &object(&[])).unwrap();
+    assert!(engine.commit(reader).is_err(), "what it found is there no more");
 }

@@ -104,6 +104,10 @@ impl Transaction {
             write_sort_key(*value, &mut sort_key);
             search.filters.extend(spec.filter_fields.get(*at).map(|field| (field.clone(), sort_key)));
         }
+        let fields = std::iter::once(&spec.search_field).chain(spec.filter_fields.iter());
+        let looked_at: Vec<&[u8]> =
+            fields.filter_map(|field| Some(field.fields().first()?.as_bytes())).collect();
+        self.settle_all(&table, spec.keyspace, table.fields.changed(&looked_at));
         let terms = Terms::of(request.text);
         let within = Within::new(filters.iter().map(|(at, hash)| ((8 * (width - at)) as u16, *hash)));
         for (start, end) in terms.intervals() {
