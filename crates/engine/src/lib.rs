@@ -82,7 +82,7 @@ pub use options::Options;
 pub use overlap::{CommitKeys, ConflictKey, IntervalIndex};
 pub use read_set::{End, Interval, ReadSet};
 pub use rebuild::{RebuildProgress, RebuildSource, Rebuilt, compact, rebuild, restore};
-pub use scan::{Order, Scan, SystemScan};
+pub use scan::{Distinct, Order, Scan, Stretch, SystemScan, Union};
 pub use schema_change::Progress;
 pub use search::{Search, SearchHit, SearchRequest, highlight};
 pub use transaction::Transaction;

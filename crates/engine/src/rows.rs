@@ -4,6 +4,7 @@
 //! would have to fetch from memory; the few that are asked for are made again.
 
 use crate::catalog::TableInfo;
+use crate::document::Document;
 use crate::key::{Key, Keyspace, key};
 use crate::transaction::Read;
 
@@ -30,12 +31,7 @@ impl Rows {
         if !self.keys.is_empty() {
             return self.keys.get(at).cloned();
         }
-        let document = &self.reads.get(at)?.as_ref()?.document;
-        if keyspace == table.by_id {
-            return Some(key(&document.id.internal.0));
-        }
-        let index = table.indexes.iter().find(|index| index.spec.keyspace == keyspace)?;
-        Some(index.spec.key_of(document, &mut Vec::with_capacity(KEY_BYTES)))
+        key_of(&self.reads.get(at)?.as_ref()?.document, table, keyspace)
     }
 
     /// Takes all rows out, each with its key.
@@ -50,4 +46,13 @@ impl Rows {
         self.keys.push(k);
         self.reads.push(read);
     }
+}
+
+/// The key of a document in `by_id` or another index of its table.
+pub(crate) fn key_of(document: &Document, table: &TableInfo, keyspace: Keyspace) -> Option<Key> {
+    if keyspace == table.by_id {
+        return Some(key(&document.id.internal.0));
+    }
+    let index = table.indexes.iter().find(|index| index.spec.keyspace == keyspace)?;
+    Some(index.spec.key_of(document, &mut Vec::with_capacity(KEY_BYTES)))
 }

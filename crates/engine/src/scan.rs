@@ -4,6 +4,9 @@
 //! exhausted. Rows come in chunks: the overlay's, then, where the table is not complete, storage's, in this order, so
 //! that a document on its way from one to the other is seen; then the transaction's own.
 
+mod distinct;
+mod union;
+
 use std::sync::Arc;
 
 use hull_model::{IndexBounds, KeyRange};
@@ -16,8 +19,11 @@ use crate::error::TxError;
 use crate::fields::{FieldMask, Projection};
 use crate::key::{Key, Keyspace, key, storage_end, storage_key, successor};
 use crate::read_set::{End, Growing};
-use crate::rows::Rows;
+use crate::rows::{Rows, key_of};
 use crate::transaction::{Read, Transaction};
+
+pub use distinct::Distinct;
+pub use union::{Stretch, Union};
 
 /// The order of a scan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -144,7 +150,7 @@ impl Transaction {
                 scan.next = at + 1;
                 let Some(Some(read)) = scan.rows.reads.get(at) else { continue };
                 scan.last_row = Some(at);
-                if scan.ids.as_ref().is_some_and(|ids| !has_id(ids, read.document.id)) {
+                if !scan.wants(read) {
                     continue;
                 }
                 outcome = self.count_document(&read.document).map(|()| {
@@ -178,7 +184,7 @@ impl Transaction {
             let at = scan.next;
             scan.next += 1;
             let Some(Some(read)) = scan.rows.reads.get(at) else { continue };
-            if scan.ids.as_ref().is_some_and(|ids| !has_id(ids, read.document.id)) {
+            if !scan.wants(read) {
                 continue;
             }
             if let Some(source) = &scan.source
@@ -194,7 +200,18 @@ impl Transaction {
 
     /// Sees to it that rows are at hand; false once the range holds no more, which then is read as a whole.
     fn has_rows(&mut self, scan: &mut Scan, wanted: usize) -> Result<bool, TxError> {
-        let Some(keyspace) = scan.source.as_ref().map(|source| source.keyspace) else { return Ok(false) };
+        let more = self.fetch(scan, wanted)?;
+        if !more {
+            self.cover_all(scan);
+        }
+        Ok(more)
+    }
+
+    /// Sees to it that rows are at hand, and puts nothing into the read set; false once the range holds no more.
+    fn fetch(&mut self, scan: &mut Scan, wanted: usize) -> Result<bool, TxError> {
+        if scan.source.is_none() {
+            return Ok(false);
+        }
         if scan.epoch != self.writes.epoch {
             scan.epoch = self.writes.epoch;
             scan.drop_chunk();
@@ -203,18 +220,23 @@ impl Transaction {
         }
         while scan.next == scan.rows.reads.len() {
             if scan.exhausted {
-                let (start, end) = &scan.whole;
-                let end = end.clone().map_or(End::Unbounded, End::Before);
-                if end != End::Before(start.clone()) {
-                    let what = (keyspace, scan.mask);
-                    scan.growing = Some(self.reads.grow(scan.growing, what, start, end));
-                }
                 return Ok(false);
             }
             scan.chunk = scan.chunk.max(wanted).min(LARGEST_CHUNK);
             self.fill(scan)?;
         }
         Ok(true)
+    }
+
+    /// Puts the whole range of a scan into the read set.
+    fn cover_all(&mut self, scan: &mut Scan) {
+        let Some(source) = &scan.source else { return };
+        let (start, end) = &scan.whole;
+        let end = end.clone().map_or(End::Unbounded, End::Before);
+        if end != End::Before(start.clone()) {
+            let what = (source.keyspace, scan.mask);
+            scan.growing = Some(self.reads.grow(scan.growing, what, start, end));
+        }
     }
 
     /// Puts what a scan has yielded into the read set.
@@ -337,15 +359,21 @@ impl Scan {
     }
 
     /// The same scan of nothing but what lies behind the key `after`, in its order, up to and including the key `until`;
-    /// to be said before it is begun. They are keys as [`Scan::last_key`] gives them.
+    /// to be said before it is begun. They are keys as [`Scan::key_of`] gives them.
     #[must_use]
-    pub fn between(mut self, after: Option<&[u8]>, until: Option<&[u8]>) -> Self {
+    pub fn between(self, after: Option<&[u8]>, until: Option<&[u8]>) -> Self {
         let (from, to) = match self.reverse {
             false => (after.map(successor), until.map(successor)),
             true => (until.map(key), after.map(key)),
         };
-        self.start = from.map_or(self.start.clone(), |from| from.max(self.start.clone()));
-        self.end = match (to, self.end) {
+        self.within(from, to)
+    }
+
+    /// The same scan of nothing but the keys from `from` up to, not including, `to`.
+    fn within(mut self, from: Option<Key>, to: Option<Key>) -> Self {
+        let (start, end) = self.whole;
+        self.start = from.map_or(start.clone(), |from| from.max(start));
+        self.end = match (to, end) {
             (Some(to), Some(end)) => Some(to.min(end)),
             (to, end) => to.or(end),
         };
@@ -357,9 +385,10 @@ impl Scan {
         self
     }
 
-    /// The key, in its index, of the document that was yielded last.
-    pub fn last_key(&self) -> Option<Vec<u8>> {
-        self.last().map(|k| k.to_vec())
+    /// The key of a document of this scan in its index, as the transaction sees it.
+    pub fn key_of(&self, document: &Document) -> Option<Vec<u8>> {
+        let source = self.source.as_ref()?;
+        key_of(document, &source.table, source.keyspace).map(|k| k.to_vec())
     }
 
     /// Translates a range of the sort keys of ids: one id becomes its key, anything else a filter.
@@ -400,14 +429,21 @@ impl Scan {
         (self.start.clone(), self.end.clone())
     }
 
-    /// Goes on behind what was yielded last.
+    /// Goes on behind what was yielded last, or behind a key that was said to be.
     fn restart(&mut self) {
         (self.start, self.end) = self.whole.clone();
         match (&self.last, self.reverse) {
-            (Some(last), true) => self.end = Some(last.clone()),
-            (Some(last), false) => self.start = successor(last),
-            (None, _) => {}
+            (Some(last), true) if self.end.as_ref().is_none_or(|end| last < end) => {
+                self.end = Some(last.clone());
+            }
+            (Some(last), false) if *last >= self.start => self.start = successor(last),
+            _ => {}
         }
+    }
+
+    /// Whether the row at hand is one that is asked for.
+    fn wants(&self, read: &Read) -> bool {
+        self.ids.as_ref().is_none_or(|ids| has_id(ids, read.document.id))
     }
 }
 

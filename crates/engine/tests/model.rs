@@ -16,7 +16,8 @@ use common::*;
 use hull_engine::log::MemoryLog;
 use hull_engine::storage::{MemoryStorage, Storage};
 use hull_engine::{
-    Document, Engine, KeyRange, ManualClock, Options, Order, Projection, Savepoint, Transaction,
+    Document, Engine, KeyRange, ManualClock, Options, Order, Projection, Savepoint, Stretch, Transaction,
+    TxError,
 };
 use hull_model::{IndexBounds, Schema, define_table, v};
 use hull_value::{DocumentId, Timestamp, ValueRef};
@@ -36,9 +37,42 @@ type State = BTreeMap<DocumentId, Row>;
 #[derive(Clone, Debug)]
 enum Question {
     Get(DocumentId, &'static [&'static str]),
-    Scan { from: f64, to: f64, by_v: bool, reverse: bool, limit: usize, fields: &'static [&'static str] },
-    Count { from: f64, to: f64, by_v: bool },
-    Exists { from: f64, to: f64, by_v: bool, reverse: bool },
+    Scan {
+        from: f64,
+        to: f64,
+        by_v: bool,
+        reverse: bool,
+        limit: usize,
+        fields: &'static [&'static str],
+    },
+    /// Documents of each of these values, merged by their creation.
+    Union {
+        of: [f64; 3],
+        by_v: bool,
+        reverse: bool,
+        limit: usize,
+        fields: &'static [&'static str],
+    },
+    /// The first document of each value.
+    Distinct {
+        from: f64,
+        to: f64,
+        by_v: bool,
+        reverse: bool,
+        limit: usize,
+        fields: &'static [&'static str],
+    },
+    Count {
+        from: f64,
+        to: f64,
+        by_v: bool,
+    },
+    Exists {
+        from: f64,
+        to: f64,
+        by_v: bool,
+        reverse: bool,
+    },
 }
 
 /// What reads look at; the first stands for whole documents.
@@ -54,6 +88,29 @@ fn answer(question: &Question, state: &State) -> Answer {
     match question {
         Question::Get(id, fields) => {
             Answer::Rows(state.get(id).map(|r| look((*id, r.clone()), fields)).into_iter().collect())
+        }
+        Question::Union { of, by_v, reverse, limit, fields } => {
+            let field = |r: &Row| if *by_v { r.v } else { r.k };
+            let found = state.iter().filter(|(_, r)| of.contains(&field(r)));
+            let mut rows: Vec<_> = found.map(|(i, r)| (*i, r.clone())).collect();
+            rows.sort_by(|(i, a), (j, b)| a.created.total_cmp(&b.created).then(i.internal.cmp(&j.internal)));
+            if *reverse {
+                rows.reverse();
+            }
+            Answer::Rows(rows.into_iter().take(*limit).map(|r| look(r, fields)).collect())
+        }
+        Question::Distinct { from, to, by_v, reverse, limit, fields } => {
+            let all = Question::Scan {
+                from: *from,
+                to: *to,
+                by_v: *by_v,
+                reverse: *reverse,
+                limit: usize::MAX,
+                fields: PROJECTIONS[0],
+            };
+            let Answer::Rows(mut rows) = answer(&all, state) else { unreachable!() };
+            rows.dedup_by_key(|(_, r)| if *by_v { r.v } else { r.k });
+            Answer::Rows(rows.into_iter().take(*limit).map(|r| look(r, fields)).collect())
         }
         Question::Count { from, to, by_v } => {
             let all = Question::Scan {
@@ -121,6 +178,24 @@ fn ask(question: &Question, tx: &mut Transaction, between: &mut dyn FnMut()) -> 
             };
             Answer::Rows(found.unwrap().iter().map(|found| look(row(found), fields)).collect())
         }
+        Question::Union { of, by_v, reverse, limit, fields } => {
+            let mut stretches = of.map(|value| {
+                let bounds = IndexBounds::all().eq(Some(ValueRef::Float64(value)));
+                Stretch { prefix: bounds.prefix().to_vec(), range: bounds.to_key_range() }
+            });
+            stretches.sort();
+            let order = if *reverse { Order::Desc } else { Order::Asc };
+            let union = tx.union("t", if *by_v { "by_v" } else { "by_k" }, &stretches, order).unwrap();
+            let mut union = union.select(projection(fields));
+            let rows = stepwise(*limit, between, |each| union.for_each(tx, 1, each));
+            Answer::Rows(rows.into_iter().map(|r| look(r, fields)).collect())
+        }
+        Question::Distinct { from, to, by_v, reverse, limit, fields } => {
+            let scan = scan(tx, (*from, *to), *by_v, *reverse).select(projection(fields));
+            let mut distinct = scan.distinct(1);
+            let rows = stepwise(*limit, between, |each| distinct.for_each(tx, 1, each));
+            Answer::Rows(rows.into_iter().map(|r| look(r, fields)).collect())
+        }
         Question::Count { from, to, by_v } => {
             let mut scan = scan(tx, (*from, *to), *by_v, false).select(Projection::PRESENCE);
             let mut count = 0;
@@ -148,6 +223,26 @@ fn ask(question: &Question, tx: &mut Transaction, between: &mut dyn FnMut()) -> 
             Answer::Rows(rows)
         }
     }
+}
+
+/// Up to `limit` rows, one at a time.
+fn stepwise(
+    limit: usize,
+    between: &mut dyn FnMut(),
+    mut next: impl FnMut(&mut dyn FnMut(&Document) -> bool) -> Result<bool, TxError>,
+) -> Vec<(DocumentId, Row)> {
+    let mut rows = Vec::new();
+    while rows.len() < limit {
+        between();
+        let mut each = |document: &Document| {
+            rows.push(row(document));
+            true
+        };
+        if !next(&mut each).unwrap() {
+            break;
+        }
+    }
+    rows
 }
 
 /// What a transaction has written.
@@ -263,13 +358,16 @@ impl World {
         let from = f64::from(self.rng.random_range(0..30));
         let width = f64::from([1, 1, 3, 40][self.rng.random_range(0..4)]);
         let (to, by_v, reverse) = (from + width, self.rng.random(), self.rng.random());
-        match self.rng.random_range(0..5) {
+        let limit = [1, 3, 1000][self.rng.random_range(0..3)];
+        match self.rng.random_range(0..8) {
             0 => Question::Count { from, to, by_v },
             1 => Question::Exists { from, to, by_v, reverse },
-            _ => {
-                let limit = [1, 3, 1000][self.rng.random_range(0..3)];
-                Question::Scan { from, to, by_v, reverse, limit, fields }
+            2 | 3 => Question::Distinct { from, to, by_v, reverse, limit, fields },
+            4 | 5 => {
+                let of = [from, from + 1.0, from + f64::from(self.rng.random_range(2..9))];
+                Question::Union { of, by_v, reverse, limit, fields }
             }
+            _ => Question::Scan { from, to, by_v, reverse, limit, fields },
         }
     }
 

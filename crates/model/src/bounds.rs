@@ -7,7 +7,7 @@
 
 use std::ops::Bound;
 
-use hull_value::{ValueRef, sort_key, write_sort_key};
+use hull_value::{ValueRef, read_sort_key, sort_key, write_sort_key};
 
 /// The first tag of sort keys whose length varies; all such tags are above those of fixed length.
 const FIRST_VARIABLE_TAG: u8 = 0x10;
@@ -36,12 +36,27 @@ impl KeyRange {
     pub fn is_empty(&self) -> bool {
         self.end.as_ref().is_some_and(|end| *end <= self.start)
     }
+
+    /// The keys of an index whose first `fields` values, one at least, are those that `key` begins with; they all begin
+    /// with `start`. None if `key` is no such key.
+    pub fn group(key: &[u8], fields: usize) -> Option<KeyRange> {
+        let (mut rest, mut last) = (key, 0);
+        for _ in 0..fields {
+            last = key.len() - rest.len();
+            read_sort_key(&mut rest).ok()?;
+        }
+        let start = key.get(..key.len() - rest.len()).filter(|start| !start.is_empty())?.to_vec();
+        let end = Some(after(start.clone(), last));
+        Some(KeyRange { start, end })
+    }
 }
 
 /// Equalities on the first fields of an index, then at most one lower and one upper bound on the next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexBounds {
     prefix: Vec<u8>,
+    /// How many equalities there are.
+    equal: usize,
     /// Where the sort key of the last equality begins.
     last: usize,
     lower: Bound<Vec<u8>>,
@@ -57,13 +72,20 @@ impl Default for IndexBounds {
 impl IndexBounds {
     /// The whole index.
     pub fn all() -> IndexBounds {
-        IndexBounds { prefix: Vec::new(), last: 0, lower: Bound::Unbounded, upper: Bound::Unbounded }
+        IndexBounds {
+            prefix: Vec::new(),
+            equal: 0,
+            last: 0,
+            lower: Bound::Unbounded,
+            upper: Bound::Unbounded,
+        }
     }
 
     /// Adds an equality on the next field; `None` stands for an absent field.
     #[must_use]
     pub fn eq(mut self, value: Option<ValueRef<'_>>) -> IndexBounds {
         self.last = self.prefix.len();
+        self.equal += 1;
         write_sort_key(value, &mut self.prefix);
         self
     }
@@ -80,6 +102,16 @@ impl IndexBounds {
     pub fn upper(mut self, bound: Bound<Option<ValueRef<'_>>>) -> IndexBounds {
         self.upper = bound.map(sort_key);
         self
+    }
+
+    /// What the keys that meet the condition begin with: the sort keys of the equalities.
+    pub fn prefix(&self) -> &[u8] {
+        &self.prefix
+    }
+
+    /// How many fields have an equality.
+    pub fn equalities(&self) -> usize {
+        self.equal
     }
 
     /// The keys that meet the condition.

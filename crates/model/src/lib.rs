@@ -14,6 +14,7 @@ mod error;
 mod field_value;
 mod function;
 mod json_schema;
+mod leading;
 mod patch;
 mod range;
 mod schema;
@@ -40,8 +41,12 @@ pub use doc::{Doc, DocParts, Table};
 pub use error::{SchemaError, SchemaErrors};
 pub use field_value::FieldValue;
 pub use function::{Function, FunctionKind, FunctionPaths, Visibility};
+pub use leading::Leading;
 pub use patch::{Patch, Settable, Unsettable};
-pub use range::{BoundField, Bounded, IndexRange, IntoBounds, NextField, NoField, Only, Unbounded};
+pub use range::{
+    BoundField, Bounded, DistinctRange, IndexRange, IntoBounds, IntoIndexRead, NextField, NoField, Only,
+    Unbounded,
+};
 pub use schema::Schema;
 pub use schema_json::SchemaJsonError;
 pub use search::{FilterField, SearchFilters, SearchTerms, SearchText};

@@ -8,7 +8,7 @@ use std::ops::Bound;
 
 use hull_value::{Encode, Packed, ValueError};
 
-use crate::{End, FieldName, FieldOf, FieldValue, IndexBounds, Then};
+use crate::{End, FieldName, FieldOf, FieldValue, IndexBounds, Leading, Then};
 
 /// A condition on an index of table `T`; `Rest` lists the fields that `eq` has not taken yet, `Lower` and `Upper` say
 /// whether a bound is set.
@@ -114,6 +114,33 @@ impl<T, Rest, L, U> IntoBounds<T> for IndexRange<T, Rest, L, U> {
     }
 }
 
+/// What a query reads of an index of table `T`: a condition, or the first document of each group that meets it.
+pub trait IntoIndexRead<T> {
+    /// The condition as data, and how many fields behind its equalities tell the groups apart: 0 where every document is
+    /// read. Fails as [`IntoBounds::into_bounds`] does.
+    fn into_index_read(self) -> Result<(IndexBounds, usize), ValueError>;
+}
+
+impl<T, Rest, L, U> IntoIndexRead<T> for IndexRange<T, Rest, L, U> {
+    fn into_index_read(self) -> Result<(IndexBounds, usize), ValueError> {
+        self.bounds.map(|bounds| (bounds, 0))
+    }
+}
+
+/// Of a condition on an index of table `T`, the first document of each group: made by [`IndexRange::distinct`].
+#[must_use]
+pub struct DistinctRange<T> {
+    bounds: Result<IndexBounds, ValueError>,
+    fields: usize,
+    table: PhantomData<fn() -> T>,
+}
+
+impl<T> IntoIndexRead<T> for DistinctRange<T> {
+    fn into_index_read(self) -> Result<(IndexBounds, usize), ValueError> {
+        self.bounds.map(|bounds| (bounds, self.fields))
+    }
+}
+
 impl<T, Rest> IndexRange<T, Rest> {
     pub(crate) fn new() -> Self {
         IndexRange { bounds: Ok(IndexBounds::all()), state: PhantomData }
@@ -191,6 +218,12 @@ impl<T, Rest, L, U> IndexRange<T, Rest, L, U> {
         self.and(value.into_field(), |bounds, value| {
             bounds.upper(Bound::Included(value.as_ref().map(Packed::as_ref)))
         })
+    }
+
+    /// The first document alone, in the query's order, for each value of these fields: the next ones of the index behind
+    /// those with `eq`, one or a tuple of them.
+    pub fn distinct<F: Leading<T, Rest>>(self, _fields: F) -> DistinctRange<T> {
+        DistinctRange { bounds: self.bounds, fields: F::COUNT, table: PhantomData }
     }
 
     fn and<V: Encode, R2, L2, U2>(

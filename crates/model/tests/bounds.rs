@@ -4,8 +4,8 @@
 
 use std::ops::Bound;
 
-use hull_model::IndexBounds;
 use hull_model::value::{Packed, Value, write_sort_key};
+use hull_model::{IndexBounds, KeyRange};
 use proptest::prelude::*;
 
 /// An index entry: two fields (None: absent), the creation time, the id.
@@ -107,6 +107,26 @@ proptest! {
             let meets = fields(e).iter().zip(&fields(&model)).take(equal).all(|(a, b)| a == b)
                 && fields(e).get(equal).is_none_or(|value| within(value, &lower, &upper));
             prop_assert_eq!(range.contains(&key(e)), meets, "{:?} in {:?}", e, bounds);
+        }
+    }
+
+    #[test]
+    fn a_group_is_the_entries_with_the_same_first_values(
+        entries in proptest::collection::vec(entry(), 1..12),
+        pick in any::<prop::sample::Index>(),
+        fields in 1usize..4,
+    ) {
+        let first = |e: &Entry| {
+            let mut key = Vec::new();
+            [e.0.clone(), e.1.clone(), Some(Value::from(e.2))].iter().take(fields).for_each(|v| push(&mut key, v));
+            key
+        };
+        let model = &entries[pick.index(entries.len())];
+        let group = KeyRange::group(&key(model), fields).unwrap();
+        prop_assert_eq!(&group.start, &first(model));
+        prop_assert_eq!(KeyRange::group(&group.start, fields), Some(group.clone()));
+        for e in &entries {
+            prop_assert_eq!(group.contains(&key(e)), first(e) == first(model), "{:?}", e);
         }
     }
 }

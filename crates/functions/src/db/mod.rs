@@ -1,17 +1,23 @@
 //! The database as functions see it: a typed front door, and an untyped one by table name.
 
+mod conditions;
 mod expression;
+mod extent;
 mod page;
 mod query;
 mod reader;
 mod scan;
 mod shape;
 mod table;
+mod table_query;
+mod union;
 mod writer;
 
+pub use conditions::Conditions;
 pub use expression::{EvalError, Expression, field, literal, undefined};
 pub use query::{Documents, Order, Query};
 pub use reader::DatabaseReader;
 pub use shape::{Fields, Shape, Whole};
-pub use table::{Conditions, TableDocuments, TableQuery, TableReader, TableWriter};
+pub use table::{TableReader, TableWriter};
+pub use table_query::{TableDocuments, TableQuery};
 pub use writer::{DatabaseWriter, Vars};

@@ -5,20 +5,18 @@
 //!
 //! With the journal of a run, a run at the same timestamp gives the same page and the same journal.
 
-use hull_engine::{Document, Limits, Scan, TxError};
+use hull_engine::{Document, Limits, TxError};
 
 use super::scan::{CHUNK, Plan};
 use crate::error::Result;
-use crate::pages::{
-    Fingerprint, MAX_PAGE, PageEnd, PageStatus, PaginationOptions, PaginationResult, Position, Wanted,
-};
+use crate::pages::{MAX_PAGE, PageEnd, PageStatus, PaginationOptions, PaginationResult, Position, Wanted};
 use crate::run::transaction_error;
 
 /// What has been read of a page.
 struct Reading<R> {
     rows: Vec<R>,
-    /// The keys of all documents that were read.
-    keys: Vec<Vec<u8>>,
+    /// All documents that were read.
+    documents: Vec<Document>,
     bytes: u64,
 }
 
@@ -41,9 +39,9 @@ impl Plan<'_> {
         mut row: impl FnMut(&Document) -> Result<Option<R>>,
     ) -> Result<PaginationResult<R>> {
         let run = self.reader.run.clone();
-        let place = run.journal.begin();
+        let turn = run.journal.begin();
         let wanted = options.check()?;
-        let range = self.take_range()?;
+        let keys = self.take_keys()?;
         let seal = run.cursors.seal().await?;
         let (fields, limits) = self
             .reader
@@ -52,43 +50,46 @@ impl Plan<'_> {
                 Ok((fields, tx.limits()))
             })
             .await?;
-        let query = Fingerprint::of(self.table, self.index, fields.as_deref(), &range, self.order);
+        let query = keys.fingerprint(self.table, self.index, fields.as_deref(), self.order);
         let open = |cursor: &str| Position::open(seal, query, cursor);
         let start = wanted.cursor.as_deref().map(open).transpose()?;
         let end = match &wanted.end {
             Some(end) => Some(open(end)?),
-            None => run.journal.end(place, query, seal)?,
+            None => run.journal.end(turn, query, seal)?,
         };
 
-        let mut reading = Reading { rows: Vec::new(), keys: Vec::new(), bytes: 0 };
+        let mut reading = Reading { rows: Vec::new(), documents: Vec::new(), bytes: 0 };
         let mut stop = (start == Some(Position::End)).then_some(Stop::Exhausted);
-        let mut scan = None;
+        let mut walk = None;
         while stop.is_none() {
             stop = self
                 .reader
                 .call(|tx| {
-                    let scan: &mut Scan = match &mut scan {
-                        Some(scan) => scan,
+                    let walk = match &mut walk {
+                        Some(walk) => walk,
                         none => {
                             let after = start.as_ref().and_then(Position::key);
                             let until = end.as_ref().and_then(Position::key);
-                            none.insert(self.scan(tx, &range)?.between(after, until))
+                            none.insert(self.walk(tx, &keys)?.between(after, until))
                         }
                     };
-                    for _ in 0..CHUNK {
-                        match tx.next(scan) {
-                            Ok(None) => return Ok(Some(Stop::Exhausted)),
-                            Ok(Some(document)) => reading.add(scan, &document, &mut row)?,
-                            Err(error) if reading.can_be_cut(&error, end.is_some()) => {
-                                return Ok(Some(Stop::Cut));
-                            }
-                            Err(error) => return Err(transaction_error(error)),
+                    let (mut full, mut failed) = (false, None);
+                    let each = |document: &Document| {
+                        failed = reading.add(document, &mut row).err();
+                        full = end.is_none() && reading.is_full(&wanted);
+                        failed.is_none() && !full
+                    };
+                    let chunk = if end.is_none() { wanted.items.min(CHUNK) } else { CHUNK };
+                    let more = walk.for_each(tx, chunk, each);
+                    match (failed, more) {
+                        (Some(error), _) => Err(error),
+                        (None, Ok(_)) if full => Ok(Some(Stop::Full)),
+                        (None, Ok(more)) => Ok((!more).then_some(Stop::Exhausted)),
+                        (None, Err(error)) if reading.can_be_cut(&error, end.is_some()) => {
+                            Ok(Some(Stop::Cut))
                         }
-                        if end.is_none() && reading.is_full(&wanted) {
-                            return Ok(Some(Stop::Full));
-                        }
+                        (None, Err(error)) => Err(transaction_error(error)),
                     }
-                    Ok(None)
                 })
                 .await?;
         }
@@ -97,16 +98,17 @@ impl Plan<'_> {
             Some(Stop::Cut) if end.is_some() => Some(PageStatus::SplitRequired),
             _ => reading.is_large(&wanted, limits).then_some(PageStatus::SplitRecommended),
         };
-        let read = reading.keys.len();
-        let split = reading.keys.get(read.saturating_sub(1) / 2).filter(|_| read > 2).cloned();
-        let end = end.unwrap_or_else(|| match (stop, reading.keys.pop()) {
-            (Some(Stop::Full | Stop::Cut), Some(last)) => Position::After(last),
-            _ => Position::End,
+        let place = |document: &Document| walk.as_ref().map(|walk| Position::After(walk.place(document)));
+        let read = reading.documents.len();
+        let split = reading.documents.get(read.saturating_sub(1) / 2).filter(|_| read > 2).and_then(place);
+        let end = end.unwrap_or_else(|| {
+            let last = reading.documents.last().filter(|_| stop != Some(Stop::Exhausted));
+            last.and_then(place).unwrap_or(Position::End)
         });
         let continue_cursor = end.seal(seal, query)?;
-        let split_cursor = split.map(|key| Position::After(key).seal(seal, query)).transpose()?;
+        let split_cursor = split.map(|split| split.seal(seal, query)).transpose()?;
         let is_done = end == Position::End;
-        run.journal.finish(place, PageEnd { query, position: end });
+        run.journal.finish(turn, PageEnd { query, position: end });
         Ok(PaginationResult { page: reading.rows, is_done, continue_cursor, split_cursor, page_status })
     }
 }
@@ -114,33 +116,34 @@ impl Plan<'_> {
 impl<R> Reading<R> {
     fn add(
         &mut self,
-        scan: &Scan,
         document: &Document,
         row: &mut impl FnMut(&Document) -> Result<Option<R>>,
     ) -> Result<()> {
-        self.keys.push(scan.last_key().unwrap_or_default());
         self.bytes += u64::from(document.size());
         self.rows.extend(row(document)?);
+        self.documents.push(document.clone());
         Ok(())
     }
 
     /// Whether the page has all it was asked for with, or has read as much as it was allowed.
     fn is_full(&self, wanted: &Wanted) -> bool {
         self.rows.len() >= wanted.items
-            || wanted.rows.is_some_and(|most| self.keys.len() as f64 >= most)
+            || wanted.rows.is_some_and(|most| self.documents.len() as f64 >= most)
             || wanted.bytes.is_some_and(|most| self.bytes as f64 >= most)
     }
 
     /// Whether an error means that the function has read what it may, and the page so far is of use: it goes on behind
     /// its last row, or, where its end is fixed, can be split.
     fn can_be_cut(&self, error: &TxError, fixed: bool) -> bool {
-        error.is_limit() && self.keys.len() > if fixed { 2 } else { 0 }
+        error.is_limit() && self.documents.len() > if fixed { 2 } else { 0 }
     }
 
     /// Whether more than three quarters of a limit have been used up.
     fn is_large(&self, wanted: &Wanted, limits: Limits) -> bool {
         let rows = wanted.rows.unwrap_or(f64::INFINITY).min(f64::from(limits.documents_read));
         let bytes = wanted.bytes.unwrap_or(f64::INFINITY).min(limits.bytes_read as f64);
-        self.keys.len() as f64 > 0.75 * rows || self.bytes as f64 > 0.75 * bytes || self.rows.len() > MAX_PAGE
+        self.documents.len() as f64 > 0.75 * rows
+            || self.bytes as f64 > 0.75 * bytes
+            || self.rows.len() > MAX_PAGE
     }
 }

@@ -1,4 +1,4 @@
-//! Queries typed by table: an index and a range of it, an order, filters, the fields that are looked at, and how much of
+//! Queries typed by table: an index and ranges of it, an order, filters, the fields that are looked at, and how much of
 //! the result is wanted.
 //!
 //! What a function depends on is what its queries looked at: a change of another field neither runs a live query again nor
@@ -8,12 +8,14 @@ use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use hull_engine::Document;
-use hull_model::{Doc, IndexOf, IndexRange, IntoBounds, Selection, Table};
+use hull_model::{Doc, IndexOf, IndexRange, IntoIndexRead, Selection, Table};
 
+use super::extent::Extent;
 use super::reader::DatabaseReader;
 use super::scan::{Cursor, Plan, only};
 use super::shape::{Fields, Shape, Whole};
-use crate::error::{Error, Result};
+use super::union::invalid_range;
+use crate::error::Result;
 use crate::pages::{PaginationOptions, PaginationResult};
 
 pub use hull_engine::Order;
@@ -27,7 +29,7 @@ type Filter<'a, Row> = Box<dyn Fn(&Row) -> bool + Send + Sync + 'a>;
 /// ```
 #[must_use = "a query does nothing until it is awaited with `collect`, `take`, `first`, `unique`, `count`, `exists`, `paginate` or read with `documents`"]
 pub struct Query<'a, T: Table, S: Shape<T> = Whole> {
-    plan: Plan<'a>,
+    pub(super) plan: Plan<'a>,
     rows: Rows<'a, T, S>,
 }
 
@@ -84,15 +86,24 @@ impl<'a, T: Table> Query<'a, T> {
 
 impl<'a, T: Table, S: Shape<T>> Query<'a, T, S> {
     /// Goes through an index, where only what `range` describes is read.
-    pub fn with_index<I: IndexOf<T>, R: IntoBounds<T>>(
+    ///
+    /// With `distinct` that is the first document, in the query's order, for each value of the fields behind those with
+    /// `eq`. Finding each takes one search, however many documents share its value, reads one document and counts as a
+    /// range that was read; what comes and goes behind it is not looked at. Filters see these documents alone.
+    ///
+    /// ```text
+    /// ctx.db.query::<Event>().with_index(Event::by_category, |q| q.distinct(Event::category)).collect().await?
+    /// ```
+    pub fn with_index<I: IndexOf<T>, R: IntoIndexRead<T>>(
         mut self,
         index: I,
         range: impl FnOnce(IndexRange<T, I::Fields>) -> R,
     ) -> Self {
         self.plan.index = index.name();
-        self.plan.range = match range(index.range()).into_bounds() {
-            Ok(bounds) => Ok(bounds.to_key_range()),
-            Err(error) => Err(Error::system("InvalidIndexRange", error.to_string())),
+        self.plan.extent = match range(index.range()).into_index_read() {
+            Ok((bounds, 0)) => Ok(Extent::Range(bounds)),
+            Ok((bounds, fields)) => Ok(Extent::Distinct(bounds, fields)),
+            Err(error) => Err(invalid_range(&error)),
         };
         self
     }

@@ -5,9 +5,10 @@
 
 use std::borrow::Cow;
 
-use hull_engine::{Document, Order, Projection, Scan, Transaction};
-use hull_model::KeyRange;
+use hull_engine::{Document, Order, Projection, Transaction};
+use hull_model::IndexBounds;
 
+use super::extent::{Extent, Keys, Walk};
 use super::reader::DatabaseReader;
 use crate::error::{Error, Result};
 use crate::run::transaction_error;
@@ -15,12 +16,12 @@ use crate::run::transaction_error;
 /// How many documents are read at most before the budget is checked again.
 pub(super) const CHUNK: usize = 128;
 
-/// What is read: an index of a table, a range of it, in an order, and fields of the documents.
+/// What is read: an index of a table, how much of it, in an order, and fields of the documents.
 pub(super) struct Plan<'a> {
     pub(super) reader: &'a DatabaseReader,
     pub(super) table: &'a str,
     pub(super) index: &'a str,
-    pub(super) range: Result<KeyRange>,
+    pub(super) extent: Result<Extent>,
     pub(super) order: Order,
     /// Top-level fields; `None` is all of each document.
     pub(super) fields: Option<Cow<'a, [&'a str]>>,
@@ -29,7 +30,7 @@ pub(super) struct Plan<'a> {
 /// A plan that has been begun.
 pub(super) struct Cursor<'a> {
     reader: &'a DatabaseReader,
-    scan: Scan,
+    walk: Walk,
 }
 
 impl<'a> Plan<'a> {
@@ -38,7 +39,7 @@ impl<'a> Plan<'a> {
             reader,
             table,
             index: "by_creation_time",
-            range: Ok(KeyRange::all()),
+            extent: Ok(Extent::Range(IndexBounds::all())),
             order: Order::Asc,
             fields: None,
         }
@@ -49,29 +50,44 @@ impl<'a> Plan<'a> {
         Plan { fields: Some(Cow::Borrowed(&[])), ..self }
     }
 
-    pub(super) fn scan(&self, tx: &mut Transaction, range: &KeyRange) -> Result<Scan> {
-        let scan = tx.scan(self.table, self.index, range, self.order).map_err(transaction_error)?;
-        Ok(scan.select(self.fields.as_deref().map_or(Projection::Whole, Projection::Fields)))
+    /// What is looked at of each document.
+    fn projection(&self) -> Projection<'_> {
+        self.fields.as_deref().map_or(Projection::Whole, Projection::Fields)
+    }
+
+    pub(super) fn walk(&self, tx: &mut Transaction, keys: &Keys) -> Result<Walk> {
+        keys.begin(tx, (self.table, self.index, self.order), self.projection())
     }
 
     pub(super) async fn begin(mut self) -> Result<Cursor<'a>> {
-        let range = self.take_range()?;
-        let scan = self.reader.call(|tx| self.scan(tx, &range)).await?;
-        Ok(Cursor { reader: self.reader, scan })
+        let keys = self.take_keys()?;
+        let walk = self.reader.call(|tx| self.walk(tx, &keys)).await?;
+        Ok(Cursor { reader: self.reader, walk })
     }
 
-    /// The range, or why there is none.
-    pub(super) fn take_range(&mut self) -> Result<KeyRange> {
-        std::mem::replace(&mut self.range, Ok(KeyRange::all()))
+    /// How much is read, or why nothing can be.
+    pub(super) fn take_extent(&mut self) -> Result<Extent> {
+        std::mem::replace(&mut self.extent, Ok(Extent::Range(IndexBounds::all())))
+    }
+
+    /// The same as keys.
+    pub(super) fn take_keys(&mut self) -> Result<Keys> {
+        self.take_extent()?.into_keys(self.table, self.index)
     }
 
     /// Whether there is anything; depends on the first entry, or on there being none.
     pub(super) async fn exists(mut self) -> Result<bool> {
-        let range = self.take_range()?;
+        let keys = self.take_keys()?;
         self.reader
             .call(|tx| {
-                let scan = self.scan(tx, &range)?;
-                tx.exists(scan).map_err(transaction_error)
+                for range in keys.ranges() {
+                    let scan =
+                        tx.scan(self.table, self.index, range, self.order).map_err(transaction_error)?;
+                    if tx.exists(scan.select(self.projection())).map_err(transaction_error)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
             })
             .await
     }
@@ -82,16 +98,16 @@ impl<'a> Plan<'a> {
         wanted: usize,
         mut each: impl FnMut(&Document) -> Result<bool>,
     ) -> Result<()> {
-        let range = self.take_range()?;
-        let mut scan = None;
+        let keys = self.take_keys()?;
+        let mut walk = None;
         let mut chunk = wanted.clamp(1, CHUNK);
         loop {
             let more = self
                 .reader
                 .call(|tx| {
-                    let scan = match &mut scan {
-                        Some(scan) => scan,
-                        none => none.insert(self.scan(tx, &range)?),
+                    let walk = match &mut walk {
+                        Some(walk) => walk,
+                        none => none.insert(self.walk(tx, &keys)?),
                     };
                     let mut failed = None;
                     let each = |document: &Document| {
@@ -100,7 +116,7 @@ impl<'a> Plan<'a> {
                             false
                         })
                     };
-                    let more = tx.for_each(scan, chunk, each).map_err(transaction_error)?;
+                    let more = walk.for_each(tx, chunk, each).map_err(transaction_error)?;
                     failed.map_or(Ok(more), Err)
                 })
                 .await?;
@@ -114,8 +130,18 @@ impl<'a> Plan<'a> {
 
 impl Cursor<'_> {
     pub(super) async fn next(&mut self) -> Result<Option<Document>> {
-        let scan = &mut self.scan;
-        self.reader.call(|tx| tx.next(scan).map_err(transaction_error)).await
+        let walk = &mut self.walk;
+        self.reader
+            .call(|tx| {
+                let mut found = None;
+                let each = |document: &Document| {
+                    found = Some(document.clone());
+                    true
+                };
+                walk.for_each(tx, 1, each).map_err(transaction_error)?;
+                Ok(found)
+            })
+            .await
     }
 }
 

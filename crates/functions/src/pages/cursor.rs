@@ -14,8 +14,8 @@ use crate::error::{ConvexError, Error, Result};
 
 const FINGERPRINT: usize = 16;
 
-/// What tells queries apart: the first bytes of a SHA-256 over the table, the index and its fields, the range and the
-/// order. Filters and selected fields are no part of it: they change no position.
+/// What tells queries apart: the first bytes of a SHA-256 over the table, the index and its fields, the range, the
+/// order, and what else there is to tell: nothing where one range is read. Filters and selected fields are no part of it: they change no position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fingerprint([u8; FINGERPRINT]);
 
@@ -26,6 +26,7 @@ impl Fingerprint {
         fields: Option<&[FieldPath]>,
         range: &KeyRange,
         order: Order,
+        more: &[&[u8]],
     ) -> Fingerprint {
         let mut hash = Sha256::new();
         let mut add = |part: &[u8]| {
@@ -40,6 +41,7 @@ impl Fingerprint {
         for field in fields.unwrap_or_default() {
             add(field.to_string().as_bytes());
         }
+        more.iter().for_each(|part| add(part));
         let mut fingerprint = [0; FINGERPRINT];
         fingerprint.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
         Fingerprint(fingerprint)

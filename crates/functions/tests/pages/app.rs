@@ -129,6 +129,49 @@ pub(crate) async fn all_even(ctx: &QueryCtx, list: String) -> Result<Vec<f64>> {
     Ok(all.collect().await?.into_iter().map(number).collect())
 }
 
+/// Two lists as one.
+fn merged(ctx: &QueryCtx, order: Order) -> Query<'_, Item, Whole> {
+    let lists = ctx.db.query::<Item>().with_index(Item::by_list, |q| q.eq(Item::list, "l"));
+    lists.union(Item::by_list, |q| q.eq(Item::list, "m")).order(order)
+}
+
+/// The first of each rank.
+fn distinct(ctx: &QueryCtx, order: Order) -> Query<'_, Item, Whole> {
+    ctx.db
+        .query::<Item>()
+        .with_index(Item::by_list, |q| q.eq(Item::list, "l").distinct(Item::rank))
+        .order(order)
+}
+
+macro_rules! ways {
+    ($($page:ident $all:ident: $rows:ident $order:ident;)*) => {
+        $(
+            #[query]
+            pub(crate) async fn $page(
+                ctx: &QueryCtx,
+                list: String,
+                pagination_opts: PaginationOptions,
+            ) -> Result<PaginationResult<f64>> {
+                let _ = list;
+                Ok($rows(ctx, Order::$order).paginate(pagination_opts).await?.map(number))
+            }
+
+            #[query]
+            pub(crate) async fn $all(ctx: &QueryCtx, list: String) -> Result<Vec<f64>> {
+                let _ = list;
+                Ok($rows(ctx, Order::$order).collect().await?.into_iter().map(number).collect())
+            }
+        )*
+    };
+}
+
+ways! {
+    page_union all_union: merged Asc;
+    page_union_down all_union_down: merged Desc;
+    page_distinct all_distinct: distinct Asc;
+    page_distinct_down all_distinct_down: distinct Desc;
+}
+
 fn number_of(value: &Packed) -> f64 {
     match value.as_object().and_then(|object| object.get("n")) {
         Some(ValueRef::Float64(n)) => n,
@@ -224,7 +267,31 @@ pub(crate) async fn two(ctx: &QueryCtx, left: String, right: String, items: u32)
 
 pub(crate) fn app() -> App {
     App::new().schema(Schema::new().of::<Item>()).module(Module::new("items").with(functions![
-        add, add_large, remove, shift, cut, page, all, page_down, all_down, page_even, all_even, page_table,
-        page_ids, all_ids, page_own, page_now, sweep, two
+        add,
+        add_large,
+        remove,
+        shift,
+        cut,
+        page,
+        all,
+        page_down,
+        all_down,
+        page_even,
+        all_even,
+        page_table,
+        page_ids,
+        all_ids,
+        page_own,
+        page_now,
+        sweep,
+        two,
+        page_union,
+        all_union,
+        page_union_down,
+        all_union_down,
+        page_distinct,
+        all_distinct,
+        page_distinct_down,
+        all_distinct_down
     ]))
 }

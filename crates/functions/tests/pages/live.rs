@@ -6,7 +6,17 @@ use std::sync::Arc;
 use hull_functions::{PaginationOptions, PaginationResult, QueryResult, TestApp, TestSession};
 use hull_value::{Decode, Packed};
 
-use crate::app::{Page, all, all_down};
+use crate::app::{List, Page};
+
+/// How a list can be read in pages: the query of a page, and that of all.
+pub(crate) const WAYS: [(&str, &str); 6] = [
+    ("items:page", "items:all"),
+    ("items:pageDown", "items:allDown"),
+    ("items:pageUnion", "items:allUnion"),
+    ("items:pageUnionDown", "items:allUnionDown"),
+    ("items:pageDistinct", "items:allDistinct"),
+    ("items:pageDistinctDown", "items:allDistinctDown"),
+];
 
 /// One page that is subscribed to.
 struct LivePage {
@@ -17,7 +27,7 @@ struct LivePage {
 /// A session that reads a list in pages, as `usePaginatedQuery` does.
 pub(crate) struct LivePages<'a> {
     app: &'a TestApp,
-    down: bool,
+    way: (&'static str, &'static str),
     items: u32,
     session: TestSession,
     pages: Vec<LivePage>,
@@ -27,21 +37,27 @@ pub(crate) struct LivePages<'a> {
 }
 
 impl<'a> LivePages<'a> {
-    pub(crate) fn new(app: &'a TestApp, down: bool, items: u32) -> LivePages<'a> {
+    pub(crate) fn new(app: &'a TestApp, way: usize, items: u32) -> LivePages<'a> {
         let session = app.session();
-        let mut pages =
-            LivePages { app, down, items, session, pages: Vec::new(), next: 0, told: BTreeMap::new() };
+        let mut pages = LivePages {
+            app,
+            way: WAYS[way],
+            items,
+            session,
+            pages: Vec::new(),
+            next: 0,
+            told: BTreeMap::new(),
+        };
         let page = pages.subscribe(PaginationOptions::first(items), None);
         pages.pages.push(page);
         pages
     }
 
     fn subscribe(&mut self, options: PaginationOptions, journal: Option<&Arc<str>>) -> LivePage {
-        let path = if self.down { "items:pageDown" } else { "items:page" };
         let query = self.next;
         self.next += 1;
         let args = Page { list: "l".into(), pagination_opts: options.clone() };
-        assert!(self.session.live().subscribe(query, path, &Packed::encode(&args).unwrap(), journal));
+        assert!(self.session.live().subscribe(query, self.way.0, &Packed::encode(&args).unwrap(), journal));
         LivePage { query, options }
     }
 
@@ -52,11 +68,8 @@ impl<'a> LivePages<'a> {
 
     /// The list as it is.
     pub(crate) async fn ids(&self) -> Vec<f64> {
-        let list = String::from("l");
-        match self.down {
-            true => self.app.query(all_down { list }).await.unwrap(),
-            false => self.app.query(all { list }).await.unwrap(),
-        }
+        let list = self.app.query_at(self.way.1, List { list: "l".into() }).await.unwrap();
+        Vec::decode(Packed::encode(&list).unwrap().as_ref()).unwrap()
     }
 
     /// Asks for the next page.

@@ -8,7 +8,10 @@ mod sharing;
 
 use std::sync::Arc;
 
-use app::{List, Page, Two, add, add_large, all, page, page_down, page_even, page_ids, remove, shift, sweep};
+use app::{
+    List, Page, Two, add, add_large, all, page, page_distinct, page_down, page_even, page_ids, page_union,
+    remove, shift, sweep,
+};
 use futures::FutureExt;
 use hull_engine::log::MemoryLog;
 use hull_engine::storage::MemoryStorage;
@@ -18,7 +21,7 @@ use hull_functions::{
     QueryResult, Registry, Runner, TestApp,
 };
 use hull_value::{Decode, Encode, Nullable, Packed};
-use live::LivePages;
+use live::{LivePages, WAYS};
 use proptest::prelude::*;
 
 fn run<F: Future>(future: F) -> F::Output {
@@ -65,14 +68,13 @@ fn pages_of_any_size_are_together_the_whole() {
     run(async {
         let app = TestApp::new(app::app()).unwrap();
         fill(&app, "l", 23).await;
-        fill(&app, "other", 3).await;
-        for (path, whole) in [
-            ("items:page", "items:all"),
-            ("items:pageDown", "items:allDown"),
+        fill(&app, "m", 3).await;
+        let more = [
             ("items:pageEven", "items:allEven"),
             ("items:pageTable", "items:allEven"),
             ("items:pageIds", "items:allIds"),
-        ] {
+        ];
+        for (path, whole) in WAYS.into_iter().chain(more) {
             let list = List { list: "l".into() };
             let whole: Vec<f64> = read(&*with_journal(app.runner(), whole, &list, None).await).unwrap();
             assert!(!whole.is_empty());
@@ -171,6 +173,10 @@ fn a_cursor_that_is_not_of_this_query_is_refused() {
         assert!(is_invalid_cursor(&app.query(down).await.unwrap_err()));
         let ids = page_ids { list: "l".into(), pagination_opts: first(3).after(&*cursor) };
         assert!(is_invalid_cursor(&app.query(ids).await.unwrap_err()));
+        let merged = page_union { list: "l".into(), pagination_opts: first(3).after(&*cursor) };
+        assert!(is_invalid_cursor(&app.query(merged).await.unwrap_err()));
+        let distinct = page_distinct { list: "l".into(), pagination_opts: first(3).after(&*cursor) };
+        assert!(is_invalid_cursor(&app.query(distinct).await.unwrap_err()));
         // Another filter of the same range is the same query.
         let even = page_even { list: "l".into(), pagination_opts: first(3).after(&*cursor) };
         app.query(even).await.unwrap();
@@ -395,17 +401,17 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn live_pages_have_no_gap_and_no_overlap(
-        down in any::<bool>(),
+        way in 0..WAYS.len(),
         items in 1u32..5,
         events in prop::collection::vec(event(), 1..60),
     ) {
         run(async {
             let app = TestApp::new(app::app()).unwrap();
-            let mut pages = LivePages::new(&app, down, items);
+            let mut pages = LivePages::new(&app, way, items);
             let mut n = 0.0;
             for event in events {
                 let ranked = pages.ids().await;
@@ -413,7 +419,9 @@ proptest! {
                 match event {
                     Event::Add(rank) => {
                         n += 1.0;
-                        app.mutation(add { list: "l".into(), rank: f64::from(rank % 16), n }).await.unwrap();
+                        let list = if rank < 160 { "l" } else { "m" };
+                        let rank = f64::from(rank % 16);
+                        app.mutation(add { list: list.into(), rank, n }).await.unwrap();
                     }
                     Event::Remove(at) => if let Some(n) = pick(at) {
                         app.mutation(remove { n }).await.unwrap();
