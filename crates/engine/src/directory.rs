@@ -19,8 +19,9 @@ use crate::log::{Durability, LogError, RealDisk, SegmentLog, SegmentLogOptions};
 use crate::options::Options;
 use crate::storage::{SledOptions, SledStorage, Storage, StorageError};
 
-/// The format of a data directory that this version writes, and the newest it reads.
-pub const DIRECTORY_FORMAT: u32 = 1;
+/// The format of a data directory that this version writes, and the newest it reads. Version 2 has search indexes, in the
+/// log and in the store; a directory of version 1 becomes one of version 2 when it is opened.
+pub const DIRECTORY_FORMAT: u32 = 2;
 
 /// Puts something around the storage of a data directory.
 pub type WrapStorage = fn(Arc<dyn Storage>) -> Arc<dyn Storage>;
@@ -168,20 +169,23 @@ pub(crate) fn check_format(path: &Path) -> Result<(), OpenError> {
             Ok(found) if found > DIRECTORY_FORMAT => {
                 Err(OpenError::NewerFormat { found, known: DIRECTORY_FORMAT })
             }
-            Ok(_) => Ok(()),
+            Ok(DIRECTORY_FORMAT) => Ok(()),
+            Ok(_) => write_format(path, &file_path),
             Err(_) => Err(OpenError::Damaged(format!("{} holds no format version", file_path.display()))),
         },
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let new = path.join("format.new");
-            let write = || -> std::io::Result<()> {
-                let mut file = File::create(&new)?;
-                writeln!(file, "{DIRECTORY_FORMAT}")?;
-                file.sync_all()?;
-                fs::rename(&new, &file_path)?;
-                File::open(path)?.sync_all()
-            };
-            write().map_err(|e| io(&file_path, e))
-        }
+        Err(error) if error.kind() == ErrorKind::NotFound => write_format(path, &file_path),
         Err(error) => Err(io(&file_path, error)),
     }
+}
+
+fn write_format(path: &Path, file_path: &Path) -> Result<(), OpenError> {
+    let new = path.join("format.new");
+    let write = || -> std::io::Result<()> {
+        let mut file = File::create(&new)?;
+        writeln!(file, "{DIRECTORY_FORMAT}")?;
+        file.sync_all()?;
+        fs::rename(&new, file_path)?;
+        File::open(path)?.sync_all()
+    };
+    write().map_err(|e| io(file_path, e))
 }

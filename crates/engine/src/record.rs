@@ -245,3 +245,42 @@ impl<'a> Reader<'a> {
         Ok(Timestamp(u64::from_le_bytes(*head)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_of_the_version_before_are_read_and_those_of_the_next_are_not() {
+        // One write: a deletion under key 7 in keyspace 16, which loses one key of keyspace 17.
+        let record = |version: u8| vec![version, 1, 16, 1, 7, DELETED, 0, 1, 17, 2, 8, 9];
+        for version in [1, 2] {
+            let writes = decode(&record(version)).unwrap();
+            assert_eq!(writes.len(), 1);
+            assert_eq!((&writes[0].key[..], &writes[0].new), (&[7][..], &Some(None)));
+            assert_eq!(writes[0].lost, [(Keyspace(17), key(&[8, 9]))]);
+            assert!(writes[0].gained.is_empty() && writes[0].searches.is_empty());
+        }
+        assert_eq!(decode(&record(3)).unwrap_err(), "a record of version 3");
+    }
+
+    #[test]
+    fn what_a_search_index_loses_is_read_and_damage_is_told() {
+        let mut record = vec![2, 1, 16, 1, 7, DELETED | SEARCHES, 0, 0, 2];
+        record.extend_from_slice(&[30, 0, 0]);
+        record.extend_from_slice(&[31, 6, 2, 1, b'a', 2, 0xc3, 0xa9]);
+        let writes = decode(&record).unwrap();
+        let found: Vec<_> = writes[0]
+            .searches
+            .iter()
+            .map(|s| (s.keyspace.0, s.old_length, s.lost.iter().map(|term| &**term).collect::<Vec<_>>()))
+            .collect();
+        assert_eq!(found, [(30, None, vec![]), (31, Some(5), vec!["a", "é"])]);
+        for cut in 1..record.len() {
+            assert!(decode(&record[..cut]).is_err(), "cut to {cut}");
+        }
+        record.truncate(record.len() - 1);
+        record.push(b'!');
+        assert_eq!(decode(&record).unwrap_err(), "a term that is no UTF-8");
+    }
+}

@@ -93,7 +93,7 @@ fn a_second_server_is_refused_and_told_who_is_there() {
 fn a_newer_format_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     drop(open_dir(directory.path()).unwrap());
-    std::fs::write(directory.path().join("format"), "2\n").unwrap();
+    std::fs::write(directory.path().join("format"), "3\n").unwrap();
     let error = loop {
         match open_dir(directory.path()) {
             Err(OpenError::Locked { .. }) => std::thread::yield_now(),
@@ -101,6 +101,14 @@ fn a_newer_format_is_refused() {
         }
     };
     assert_eq!(error.code(), "NewerFormat");
+}
+
+#[test]
+fn an_older_format_becomes_this_one() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("format"), "1\n").unwrap();
+    let _engine = open_dir(directory.path()).unwrap();
+    assert_eq!(std::fs::read_to_string(directory.path().join("format")).unwrap(), "2\n");
 }
 
 static FAULTY: Mutex<Option<Arc<FaultyStorage>>> = Mutex::new(None);

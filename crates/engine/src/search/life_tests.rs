@@ -661,3 +661,48 @@ fn what_is_dropped_is_not_stored_any_more() {
         }
     }
 }
+
+#[test]
+fn a_damaged_block_is_named_and_a_new_index_takes_its_place() {
+    let mut rng = SmallRng::seed_from_u64(1);
+    let disk = Disk::new();
+    let engine = disk.open_with_schema(1);
+    let mut state = State::new();
+    for _ in 0..60 {
+        write(&engine, &mut state, &mut rng);
+    }
+    let store = |engine: &Engine| {
+        disk.clock.advance(40_000_000_000);
+        wait_durable(engine);
+        engine.maintain().unwrap();
+        engine.checkpoint()
+    };
+    store(&engine).unwrap();
+    let spec = Index::Text.spec(&engine.begin());
+    let first = crate::key::storage_key(spec.keyspace, b"p");
+    let blocks = disk.storage.range(&first, None, false, 1, usize::MAX).unwrap().entries;
+    let mut batch = Batch::new();
+    batch.put(blocks[0].0.clone(), blocks[0].1[..9].to_vec());
+    disk.storage.apply(batch).unwrap();
+    for _ in 0..40 {
+        write(&engine, &mut state, &mut rng);
+    }
+    let error = store(&engine).unwrap_err();
+    assert_eq!(error.code(), "StorageChecksum");
+    let tx = engine.begin();
+    let table = tx.catalog.table("t").unwrap();
+    let read_all =
+        tx.engine.postings(table, &spec, Terms::Prefix(""), &[], tx.snapshot(), &mut |_, _, _| true);
+    assert!(read_all.unwrap_err().to_string().contains("fails its checksum"));
+    drop(tx);
+    engine.rebuild_index("t", "search_text", &mut |_| {}).unwrap();
+    check(&engine.begin(), &state, &mut rng);
+    // Once nobody reads the old one any more, checkpoints go on.
+    while store(&engine).is_err() {
+        write(&engine, &mut state, &mut rng);
+    }
+    store(&engine).unwrap();
+    check(&engine.begin(), &state, &mut rng);
+    drop(engine);
+    check(&disk.open(2).unwrap().begin(), &state, &mut rng);
+}
