@@ -34,10 +34,12 @@ pub use blocking::blocking_storage;
 pub use context::{MutationCtx, QueryCtx};
 pub use db::{
     Conditions, DatabaseReader, DatabaseWriter, Documents, EvalError, Expression, Fields, Order, Query,
-    Shape, TableDocuments, TableQuery, TableReader, TableWriter, Vars, Whole, field, literal, undefined,
+    SearchConditions, SearchQuery, Shape, TableDocuments, TableQuery, TableReader, TableSearchQuery,
+    TableWriter, Vars, Whole, field, literal, undefined,
 };
 pub use embedded::{Embedded, EmbeddedError, Subscription};
 pub use error::{ConvexError, Error, FunctionError, Result};
+pub use hull_engine::highlight;
 pub use identity::{Identity, UserIdentity};
 pub use live::{CACHE_BYTES, LiveMetrics, LiveQueries, LiveSession, QueryKey, Rerun, Step};
 pub use log_lines::LogLines;

@@ -1,13 +1,17 @@
-//! Which part of an index a query reads, and how: one range, several merged, or the first document of each group.
+//! Which part of an index a query reads, and how: one range, several merged, the first document of each group, or what a
+//! search finds.
 //!
 //! A place between two documents is, for one range, the key of the document before it; for several, the rest of that key
 //! behind the equalities, which stands for a place in each; for groups, the values of the group before it, all of which
-//! lies before the place.
+//! lies before the place; for a search, the rank of the document before it.
 
-use hull_engine::{BY_ID, Distinct, Document, Order, Projection, Scan, Stretch, Transaction, TxError, Union};
+use hull_engine::{
+    BY_ID, Distinct, Document, Order, Projection, Scan, Search, Stretch, Transaction, TxError, Union,
+};
 use hull_model::{IndexBounds, KeyRange};
 use hull_value::FieldPath;
 
+use super::search::Searched;
 use super::union::stretches;
 use crate::error::{Error, Result};
 use crate::pages::Fingerprint;
@@ -21,6 +25,8 @@ pub(super) enum Extent {
     Union(Vec<IndexBounds>),
     /// Of one range the first document for each value of so many fields behind the equalities.
     Distinct(IndexBounds, usize),
+    /// What a search finds.
+    Search(Searched),
 }
 
 /// The same as keys.
@@ -30,6 +36,7 @@ pub(super) enum Keys {
     Union(Vec<Stretch>, usize),
     /// With how many fields of a key tell groups apart.
     Distinct(KeyRange, usize),
+    Search(Searched),
 }
 
 /// What is read and how far reading has come. It belongs to the transaction that it was begun in.
@@ -38,6 +45,7 @@ pub(super) enum Walk {
     /// With how many equalities each range has.
     Union(Union, usize),
     Distinct(Distinct),
+    Search(Search),
 }
 
 impl Extent {
@@ -49,7 +57,7 @@ impl Extent {
                 ranges.push(more);
                 Ok(Extent::Union(ranges))
             }
-            Extent::Distinct(..) => Err(distinct_union()),
+            Extent::Distinct(..) | Extent::Search(_) => Err(distinct_union()),
         }
     }
 
@@ -66,6 +74,7 @@ impl Extent {
             Extent::Distinct(bounds, fields) => {
                 Keys::Distinct(bounds.to_key_range(), bounds.equalities() + fields)
             }
+            Extent::Search(searched) => Keys::Search(searched),
         })
     }
 }
@@ -75,11 +84,17 @@ pub(super) fn distinct_union() -> Error {
 }
 
 impl Keys {
+    /// Whether this is a search: it has no ranges of an index, an order of its own, and pages that are never split.
+    pub(super) fn is_search(&self) -> bool {
+        matches!(self, Keys::Search(_))
+    }
+
     /// The ranges, each by itself.
     pub(super) fn ranges(&self) -> Vec<&KeyRange> {
         match self {
             Keys::Range(range) | Keys::Distinct(range, _) => vec![range],
             Keys::Union(stretches, _) => stretches.iter().map(|stretch| &stretch.range).collect(),
+            Keys::Search(_) => Vec::new(),
         }
     }
 
@@ -106,6 +121,7 @@ impl Keys {
                 let groups = (*groups as u64).to_be_bytes();
                 Fingerprint::of(table, index, fields, range, order, &[b"\0distinct", &groups])
             }
+            Keys::Search(searched) => searched.fingerprint(table, index),
         }
     }
 
@@ -127,6 +143,7 @@ impl Keys {
                 let union = tx.union(table, index, stretches, order).map_err(transaction_error)?;
                 Walk::Union(union.select(projection), *equal)
             }
+            Keys::Search(searched) => Walk::Search(searched.begin(tx, (table, index), projection)?),
         })
     }
 }
@@ -138,14 +155,16 @@ impl Walk {
             Walk::Range(scan) => Walk::Range(scan.between(after, until)),
             Walk::Union(union, equal) => Walk::Union(union.between(after, until), equal),
             Walk::Distinct(distinct) => Walk::Distinct(distinct.between(after, until)),
+            Walk::Search(search) => Walk::Search(search.between(after, until)),
         }
     }
 
-    /// The place behind a document.
+    /// The place behind a document; of a search it is that which was found last.
     pub(super) fn place(&self, document: &Document) -> Vec<u8> {
         match self {
             Walk::Range(scan) => scan.key_of(document),
             Walk::Distinct(distinct) => distinct.group_of(document),
+            Walk::Search(search) => search.position(),
             Walk::Union(union, equal) => union.key_of(document).map(|mut key| {
                 let prefix = KeyRange::group(&key, *equal).map_or(0, |group| group.start.len());
                 key.split_off(prefix)
@@ -159,12 +178,21 @@ impl Walk {
         &mut self,
         tx: &mut Transaction,
         limit: usize,
-        each: impl FnMut(&Document) -> bool,
+        mut each: impl FnMut(&Document) -> bool,
     ) -> std::result::Result<bool, TxError> {
         match self {
             Walk::Range(scan) => tx.for_each(scan, limit, each),
             Walk::Union(union, _) => union.for_each(tx, limit, each),
             Walk::Distinct(distinct) => distinct.for_each(tx, limit, each),
+            Walk::Search(search) => {
+                for _ in 0..limit {
+                    match tx.next_found(search)? {
+                        Some(document) if each(&document) => {}
+                        _ => return Ok(false),
+                    }
+                }
+                Ok(true)
+            }
         }
     }
 }

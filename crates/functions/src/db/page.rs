@@ -40,13 +40,20 @@ impl Plan<'_> {
     ) -> Result<PaginationResult<R>> {
         let run = self.reader.run.clone();
         let turn = run.journal.begin();
-        let wanted = options.check()?;
+        let mut wanted = options.check()?;
         let keys = self.take_keys()?;
+        let can_be_split = !keys.is_search();
+        if !can_be_split {
+            (wanted.rows, wanted.bytes) = (None, None);
+        }
         let seal = run.cursors.seal().await?;
         let (fields, limits) = self
             .reader
             .call(|tx| {
-                let fields = tx.index_fields(self.table, self.index).map_err(transaction_error)?;
+                let fields = match keys.is_search() {
+                    true => None,
+                    false => tx.index_fields(self.table, self.index).map_err(transaction_error)?,
+                };
                 Ok((fields, tx.limits()))
             })
             .await?;
@@ -85,7 +92,7 @@ impl Plan<'_> {
                         (Some(error), _) => Err(error),
                         (None, Ok(_)) if full => Ok(Some(Stop::Full)),
                         (None, Ok(more)) => Ok((!more).then_some(Stop::Exhausted)),
-                        (None, Err(error)) if reading.can_be_cut(&error, end.is_some()) => {
+                        (None, Err(error)) if can_be_split && reading.can_be_cut(&error, end.is_some()) => {
                             Ok(Some(Stop::Cut))
                         }
                         (None, Err(error)) => Err(transaction_error(error)),
@@ -95,12 +102,14 @@ impl Plan<'_> {
         }
 
         let page_status = match stop {
+            _ if !can_be_split => None,
             Some(Stop::Cut) if end.is_some() => Some(PageStatus::SplitRequired),
             _ => reading.is_large(&wanted, limits).then_some(PageStatus::SplitRecommended),
         };
         let place = |document: &Document| walk.as_ref().map(|walk| Position::After(walk.place(document)));
         let read = reading.documents.len();
-        let split = reading.documents.get(read.saturating_sub(1) / 2).filter(|_| read > 2).and_then(place);
+        let split = reading.documents.get(read.saturating_sub(1) / 2).filter(|_| can_be_split && read > 2);
+        let split = split.and_then(place);
         let end = end.unwrap_or_else(|| {
             let last = reading.documents.last().filter(|_| stop != Some(Stop::Exhausted));
             last.and_then(place).unwrap_or(Position::End)
