@@ -7,10 +7,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hull_model::{Schema, TableMapping, Validator};
+use hull_model::{Schema, TableDef, TableMapping, Validator};
 use hull_value::{FieldPath, Packed, TableNumber, Value, ValueRef};
 use serde::{Deserialize, Serialize};
 
+use crate::counters::{AggregateInfo, aggregates};
 use crate::document::Document;
 use crate::error::TxError;
 use crate::fields::{FieldBits, FieldMask};
@@ -112,6 +113,7 @@ pub(crate) struct TableInfo {
     pub(crate) by_id: Keyspace,
     pub(crate) indexes: Vec<IndexInfo>,
     pub(crate) searches: Vec<SearchInfo>,
+    pub(crate) aggregates: Vec<AggregateInfo>,
     pub(crate) validator: Option<Arc<Validator>>,
     pub(crate) fields: FieldBits,
     /// Whether the validator says `v.commitTs()` somewhere.
@@ -131,6 +133,7 @@ impl TableInfo {
             by_id: keyspace,
             indexes: Vec::new(),
             searches: Vec::new(),
+            aggregates: Vec::new(),
             validator: None,
             fields: FieldBits::default(),
             stamped: false,
@@ -143,7 +146,7 @@ impl TableInfo {
         name: &str,
         row_key: Key,
         row: TableRow,
-        validator: Option<Arc<Validator>>,
+        (declared, validator): (Option<&TableDef>, Option<Arc<Validator>>),
         store: Option<Arc<TableStore>>,
         residency: Residency,
     ) -> Result<Arc<Self>, TxError> {
@@ -165,6 +168,7 @@ impl TableInfo {
         let store = store.unwrap_or_else(|| Arc::new(TableStore::new(number, by_id, specs, residency)));
         let fields = FieldBits::new(validator.as_deref());
         let stamped = validator.as_ref().is_some_and(|validator| validator.has_commit_ts());
+        let aggregates = aggregates(declared, &indexes);
         Ok(Arc::new(Self {
             name: name.into(),
             row_key,
@@ -172,6 +176,7 @@ impl TableInfo {
             by_id,
             indexes,
             searches,
+            aggregates,
             validator,
             fields,
             stamped,
@@ -363,7 +368,9 @@ impl Catalog {
         let is_visible = visible.is_some();
         let name = visible.unwrap_or_else(|| hidden_name(&k));
         let store = self.stores.get(&Keyspace(row.by_id)).cloned();
-        let table = TableInfo::new(&name, k.clone(), row, self.validator(&name), store, residency)?;
+        let declared = self.schema.as_ref().and_then(|schema| schema.get(&name));
+        let declared = (declared, self.validator(&name));
+        let table = TableInfo::new(&name, k.clone(), row, declared, store, residency)?;
         self.stores.insert(table.by_id, table.store.clone());
         self.by_keyspace.insert(table.by_id, table.clone());
         if is_visible {

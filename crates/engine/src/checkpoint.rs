@@ -213,8 +213,13 @@ impl Inner {
             return Err(error);
         }
         let done = running.work.is_empty() && running.folding.is_done();
-        let last = done && (batch.is_empty() || batch.has_room(128));
-        if last {
+        let counts = done.then(|| self.counts_row(ts));
+        let room = 128 + counts.as_ref().map_or(0, |(k, row)| k.len() + row.len());
+        let keys = batch.len() + 2 <= crate::storage::MAX_BATCH_KEYS;
+        let counts = counts.filter(|_| batch.is_empty() || keys && batch.has_room(room));
+        let last = counts.is_some();
+        if let Some((k, row)) = counts {
+            batch.put(k, row);
             CheckpointRow { reached: ts, ..running.row }.put(&mut batch);
         }
         running.unsynced_bytes += batch.bytes();

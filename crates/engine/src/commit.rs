@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use hull_value::Timestamp;
 
 use crate::catalog::CatalogChanges;
+use crate::counters::Counts;
 use crate::engine::{Engine, Inner};
 use crate::error::CommitError;
 use crate::fields::FieldMask;
@@ -108,6 +109,7 @@ impl Engine {
         let indexes: usize = writes.list.iter().map(|pending| 1 + pending.table.indexes.len()).sum();
         let mut parts = Parts {
             writes: Vec::with_capacity(count),
+            counts: Vec::with_capacity(count),
             keys: CommitKeys::with_room(indexes),
             record: Vec::with_capacity(8 + 192 * count),
         };
@@ -143,7 +145,7 @@ impl Engine {
         for stamped in stamped {
             parts.add(stamped.finish(ts)?);
         }
-        let Parts { writes: prepared, keys, record } = parts;
+        let Parts { writes: prepared, counts, keys, record } = parts;
         let mut keys = Arc::new(keys);
         let next_catalog = if catalog.is_empty() {
             None
@@ -165,7 +167,7 @@ impl Engine {
         }
         let floor = Timestamp(inner.trim_floor.load(Ordering::Acquire));
         let mut superseded = 0;
-        for mut write in prepared {
+        for (mut write, counts) in prepared.into_iter().zip(counts) {
             // A table that this commit makes has got its place only now.
             if !write.store.by_id.is_system()
                 && !catalog.is_empty()
@@ -173,6 +175,7 @@ impl Engine {
             {
                 write.store = table.store.clone();
             }
+            superseded += counts.apply(&write.store, &write.key, ts, floor);
             let applied = TableStore::apply(write, ts, floor, &mut state.dirty);
             superseded += applied.superseded;
             state.dirty_bytes += applied.dirtied as u64;
@@ -280,6 +283,8 @@ pub(crate) const HISTORY_NANOSECONDS: u64 = 30_000_000_000;
 /// What a commit is made of, worked out before the lock in one pass over its writes.
 struct Parts {
     writes: Vec<Write>,
+    /// What each of them changes in the counters of its table.
+    counts: Vec<Counts>,
     keys: CommitKeys,
     record: Vec<u8>,
 }
@@ -293,6 +298,7 @@ impl Parts {
             Write { store, key, slot, base, new: Some(new), keys: Vec::new(), searches: Vec::new() };
         let old = write.base.as_ref().and_then(|b| b.document.as_ref());
         let new = write.new.as_ref().and_then(|n| n.as_ref());
+        self.counts.push(Counts::of(&table, old, new));
         let (changed, mask) = table.change(old, new);
         self.keys.push(table.by_id, mask, &write.key);
         let covers = |search: &&SearchInfo| old.or(new).is_some_and(|document| search.covers(document));
@@ -358,6 +364,7 @@ impl Parts {
         let base = Some(Version { ts, document: Some(document) });
         let write = Write { store: table.store.clone(), key, slot, base, new: None, keys: changes, searches };
         record::write(&write, &[], &mut self.record);
+        self.counts.push(Counts::default());
         self.writes.push(write);
     }
 }

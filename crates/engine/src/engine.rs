@@ -375,6 +375,7 @@ impl Inner {
     pub(crate) fn publish_catalog(&self, ts: Timestamp, catalog: Catalog) {
         for table in catalog.tables().chain(catalog.hidden()) {
             table.store.add_indexes(&table.specs());
+            table.store.counters.declare(&table.aggregates, ts);
             table.store.add_searches(&table.search_specs());
         }
         self.catalogs.write().push((ts, Arc::new(catalog)));

@@ -103,6 +103,11 @@ impl Inner {
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "dropped indexes and tables could not be removed"),
         }
+        match self.counters_step() {
+            Ok(true) => pause = pause.min(Duration::from_millis(1)),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "counters could not be built"),
+        }
         match self.sweep_undo() {
             Ok(true) => pause = pause.min(PACE),
             Ok(false) => {}
@@ -193,14 +198,15 @@ impl Engine {
     }
 
     /// One round of the background thread, for tests that run without it: trims history, and loads or lets go of a
-    /// chunk of a table, and removes some of what was dropped and of what held snapshots no longer need. Returns
+    /// chunk of a table, builds some counters, and removes some of what was dropped and of what held snapshots no longer need. Returns
     /// whether there is more to do.
     pub fn maintain(&self) -> Result<bool, crate::error::TxError> {
         self.inner.trim_history(false);
         self.inner.sweep_hidden()?;
         let cleaning = self.inner.clean_dropped()?;
         let sweeping = self.inner.sweep_undo()?;
-        Ok(self.inner.residency_step()? || cleaning || sweeping)
+        let counting = self.inner.counters_step()?;
+        Ok(self.inner.residency_step()? || cleaning || sweeping || counting)
     }
 
     /// Figures about the engine.

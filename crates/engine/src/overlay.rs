@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use hull_value::{FieldPath, TableNumber, Timestamp, ValueRef, write_sort_key};
 use parking_lot::RwLock;
 
+use crate::counters::Counters;
 use crate::document::Document;
 use crate::key::{Key, Keyspace, key};
 use crate::rows::Rows;
@@ -21,6 +22,7 @@ use crate::slot::{SLOT_BYTES, Slot, SlotId, Slots, Version};
 use crate::transaction::Read;
 
 mod entry;
+mod keys;
 mod searches;
 mod stored;
 
@@ -92,6 +94,7 @@ pub(crate) struct TableStore {
     pub(crate) by_id: Keyspace,
     state: RwLock<State>,
     searches: RwLock<Vec<Arc<SearchStore>>>,
+    pub(crate) counters: Counters,
     bytes: AtomicI64,
     /// Whether the table is too large to be loaded.
     pub(crate) declined: AtomicBool,
@@ -245,6 +248,7 @@ impl TableStore {
                 indexes,
             }),
             searches: RwLock::default(),
+            counters: Counters::new(residency),
             bytes: AtomicI64::new(0),
             declined: AtomicBool::new(false),
         }

@@ -134,6 +134,8 @@ pub(crate) struct RecordedWrite {
     pub(crate) filled: bool,
     pub(crate) gained: Vec<(Keyspace, Key)>,
     pub(crate) lost: Vec<(Keyspace, Key)>,
+    /// How many documents more there are.
+    pub(crate) documents: i64,
     /// What becomes of the document in search indexes, but for what follows from its new version.
     pub(crate) searches: Vec<RecordedSearch>,
 }
@@ -186,6 +188,10 @@ pub(crate) fn decode(record: &[u8]) -> Result<Vec<RecordedWrite>, String> {
             previous,
             new,
             filled: flags & FILLED != 0,
+            documents: match (flags & (VALUE | FIELDS | FILLED), flags & DELETED != 0) {
+                (VALUE, _) => 1,
+                (_, deleted) => -i64::from(deleted),
+            },
             gained,
             lost,
             searches,

@@ -10,6 +10,7 @@ use hull_value::{TableNumber, Timestamp};
 
 use crate::catalog::{Catalog, CatalogChanges};
 use crate::checkpoint::CheckpointRow;
+use crate::counters::load_counts;
 use crate::document::Document;
 use crate::engine::Inner;
 use crate::error::{OpenError, TxError};
@@ -51,6 +52,7 @@ impl Inner {
         }
         let mut catalog = self.load_catalog()?;
         self.load_searches(&catalog, row.reached)?;
+        load_counts(&*self.storage, row.reached, catalog.stores())?;
         let mut dirty = Vec::new();
         for entry in self.log.tail(row.reached).map_err(|e| OpenError::Log(e.to_string()))? {
             let (ts, bytes) = entry.map_err(|e| OpenError::Log(e.to_string()))?;
@@ -143,7 +145,7 @@ impl Inner {
         ts: Timestamp,
         dirty: &mut Vec<Dirty>,
     ) -> Result<(), TxError> {
-        let RecordedWrite { keyspace, key, previous, new, filled, gained, lost, searches } = write;
+        let RecordedWrite { keyspace, key, previous, new, filled, gained, lost, documents, searches } = write;
         let table = match catalog.of_keyspace(keyspace) {
             Some(table) => table.clone(),
             None => match self.system(keyspace) {
@@ -198,6 +200,9 @@ impl Inner {
             Some(SearchChange { keyspace, old_length, lost, new })
         };
         let searches = searches.into_iter().filter_map(changed).collect();
+        if documents != 0 && !table.by_id.is_system() {
+            table.store.counters.count.change(&key, documents, ts, ts);
+        }
         TableStore::apply(
             Write { store: table.store.clone(), key, slot: None, base, new, keys, searches },
             ts,

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hull_model::{KeyRange, Schema, TableDef};
+use hull_model::{Aggregate, KeyRange, Schema, TableDef};
 
 use crate::backfill::fill_indexes;
 use crate::catalog::{
@@ -105,7 +105,10 @@ fn change_catalog(
             .map(|t| &t.document);
         let validator_changed = was != schema.validate.then_some(&table.document);
         // A row is written again for a new validator too: whoever has read the table under the old one conflicts.
-        if is_new || changed != base || validator_changed {
+        // Whoever has begun without new counters must not commit beside them.
+        let declared = before.schema.as_ref().and_then(|schema| schema.get(&table.name));
+        let counted_anew = declared.map(aggregates).unwrap_or_default() != aggregates(table);
+        if is_new || changed != base || validator_changed || counted_anew {
             rows.push((table_key(&table.name), Some(row(&changed)?)));
         }
         let contained = was.is_some_and(|was| was.is_subset_of(&table.document));
@@ -138,6 +141,12 @@ fn change_catalog(
         check_documents(transaction, table, progress)?;
     }
     Ok(true)
+}
+
+/// What a table counts, by the names of its indexes.
+fn aggregates(table: &TableDef) -> Vec<(&str, &Aggregate)> {
+    let all = table.indexes.iter();
+    all.filter_map(|index| Some((index.name.as_str(), index.aggregate.as_ref()?))).collect()
 }
 
 /// The table's row with exactly the declared indexes; those with the same fields are one.
