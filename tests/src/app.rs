@@ -16,6 +16,7 @@ struct Counter {
 #[derive(Table)]
 #[table("messages")]
 #[index(by_channel(channel))]
+#[search(search_body(body), filter(channel))]
 pub struct Message {
     /// Where.
     pub channel: String,

@@ -82,8 +82,12 @@ fn a_damaged_store_is_made_anew() {
     let said = rebuild(&server.data(), &["--backup", backup, "--json"]).ok();
     let said: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(said["source"], "backup", "{said}");
+    assert_eq!(said["unfilledIndexes"], json!([["messages", "search_body"]]), "{said}");
     server.launch();
     assert_eq!(messages(&server.data()), all);
+    // The start has filled what the log does not have.
+    on(&server.data(), &["verify"]).ok();
+    assert!(!on(&server.data(), &["tables"]).ok().contains("being filled"));
     server.terminate();
     let said = rebuild(&server.data(), &["--compact"]).ok();
     assert!(said.contains("the old store, which is whole"), "{said}");
@@ -106,5 +110,5 @@ fn what_is_stored_is_verified() {
     let messages = tables.iter().find(|table| table["name"] == "messages").unwrap();
     let indexes: Vec<&str> =
         messages["indexes"].as_array().unwrap().iter().map(|index| index["name"].as_str().unwrap()).collect();
-    assert_eq!(indexes, ["by_creation_time", "by_channel"]);
+    assert_eq!(indexes, ["by_creation_time", "by_channel", "search_body"]);
 }

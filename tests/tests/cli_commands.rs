@@ -53,8 +53,11 @@ fn tables_are_counted_and_named_with_their_indexes() {
     let messages = tables.as_array().unwrap().iter().find(|table| table["name"] == "messages").unwrap();
     assert_eq!(messages["documents"], 3);
     assert_eq!(messages["indexes"], json!([{ "name": "by_channel", "fields": ["channel"] }]));
+    let search = json!([{ "name": "search_body", "searchField": "body", "filterFields": ["channel"] }]);
+    assert_eq!(messages["searchIndexes"], search);
     let plain = on(&server.data(), &["tables"]).ok();
-    assert!(plain.lines().any(|line| line.starts_with("messages\t3\t")), "{plain}");
+    let line = plain.lines().find(|line| line.starts_with("messages\t3\t")).unwrap();
+    assert!(line.ends_with("\tby_channel(channel) search_body(body; channel)"), "{plain}");
     assert_eq!(on(&server.data(), &["data"]).ok(), plain);
 }
 

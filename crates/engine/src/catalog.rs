@@ -195,7 +195,6 @@ impl TableInfo {
     }
 
     /// The search index of this name, if it can be read.
-    #[allow(dead_code, reason = "searches are built upon this")]
     pub(crate) fn search(&self, name: &str) -> Result<&SearchInfo, TxError> {
         match self.searches.iter().find(|s| s.names.iter().any(|n| n == name)) {
             Some(search) if search.ready => Ok(search),
@@ -208,7 +207,6 @@ impl TableInfo {
         self.indexes.iter().map(|i| i.spec.clone()).collect()
     }
 
-    #[allow(dead_code, reason = "the overlay of search indexes is built upon this")]
     pub(crate) fn search_specs(&self) -> Vec<SearchSpec> {
         self.searches.iter().map(|s| s.spec.clone()).collect()
     }
