@@ -453,35 +453,48 @@ fn a_failed_batch_is_repeated_with_all_that_it_took_along() {
 fn readers_are_right_while_checkpoints_and_writers_go_on() {
     let disk = Disk::new();
     let engine = disk.open_with_schema(5);
+    let mut state = State::new();
+    let mut rng = SmallRng::seed_from_u64(3);
+    for _ in 0..150 {
+        write(&engine, &mut state, &mut rng);
+    }
     let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let read_on = |seed| {
-            let (engine, done) = (&engine, &done);
-            move || {
-                let mut rng = SmallRng::seed_from_u64(seed);
-                let mut rounds = 0;
-                while !done.load(Atomic::Acquire) || rounds == 0 {
-                    let mut tx = engine.begin();
-                    let state = documents(&mut tx);
-                    check(&tx, &state, &mut rng);
-                    rounds += 1;
-                }
-            }
-        };
-        let readers = [scope.spawn(read_on(1)), scope.spawn(read_on(2))];
-        let mut rng = SmallRng::seed_from_u64(3);
-        let mut state = State::new();
-        for _ in 0..150 {
-            write(&engine, &mut state, &mut rng);
-            wait_durable(&engine);
-            engine.maintain().unwrap();
-            for _ in 0..3 {
-                engine.checkpoint_step().unwrap();
+    let until_done = |mut step: Box<dyn FnMut() + Send>| {
+        let done = &done;
+        move || {
+            while !done.load(Atomic::Acquire) {
+                step();
             }
         }
+    };
+    std::thread::scope(|scope| {
+        let engine = &engine;
+        let read_on = || {
+            let mut tx = engine.begin();
+            let state = documents(&mut tx);
+            for index in [Index::Text, Index::User] {
+                let all = Terms::Prefix("");
+                assert_eq!(read(&tx, index, all, None), expected(&state, index, all, None));
+            }
+        };
+        let others = [
+            scope.spawn(until_done(Box::new(read_on))),
+            scope.spawn(until_done(Box::new(read_on))),
+            scope.spawn(until_done(Box::new(|| {
+                engine.maintain().unwrap();
+                engine.checkpoint_step().unwrap();
+            }))),
+        ];
+        for _ in 0..400 {
+            disk.clock.advance(100_000_000);
+            write(engine, &mut state, &mut rng);
+        }
         done.store(true, Atomic::Release);
-        readers.into_iter().for_each(|reader| reader.join().unwrap());
+        others.into_iter().for_each(|other| other.join().unwrap());
     });
+    wait_durable(&engine);
+    engine.checkpoint().unwrap();
+    check(&engine.begin(), &state, &mut rng);
 }
 
 #[test]
