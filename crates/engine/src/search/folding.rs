@@ -8,8 +8,8 @@ use std::sync::Arc;
 use hull_value::Timestamp;
 
 use super::fold::{Filled, Fold};
-use super::posting::DocKey;
 use super::statistics::Statistics;
+use super::store::Position;
 use crate::key::Keyspace;
 use crate::overlay::TableStore;
 use crate::storage::{Batch, MAX_BATCH_KEYS, Storage, StorageError};
@@ -29,7 +29,7 @@ pub(crate) struct Folding {
 struct Current {
     fold: Fold,
     /// Which posting was handed to the fold last.
-    last: Option<(Box<str>, DocKey)>,
+    last: Option<Position>,
 }
 
 impl Folding {

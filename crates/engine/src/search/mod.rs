@@ -6,6 +6,7 @@
 
 mod ahead;
 mod block;
+mod chains;
 mod change;
 mod cursor;
 mod fold;
@@ -20,6 +21,7 @@ mod query;
 mod read;
 mod rows;
 mod score;
+mod settling;
 mod statistics;
 mod store;
 mod token;

@@ -11,7 +11,7 @@ use hull_value::Timestamp;
 use super::cursor::{Cursor, Terms};
 use super::posting::{Columns, SearchSpec};
 use super::statistics::Statistics;
-use super::store::{Decided, SearchStore};
+use super::store::{Decided, Position, SearchStore};
 use crate::catalog::TableInfo;
 use crate::engine::Inner;
 use crate::error::TxError;
@@ -23,22 +23,23 @@ struct Walk<'a> {
     filters: &'a [(usize, u64)],
     ts: Timestamp,
     at_hand: VecDeque<Decided>,
-    /// Behind which term there may be more.
-    next: Option<String>,
+    /// Where to go on.
+    next: Option<Position>,
 }
 
 impl<'a> Walk<'a> {
     fn new(store: &'a SearchStore, range: Terms<'a>, filters: &'a [(usize, u64)], ts: Timestamp) -> Self {
-        let (first, next) = store.decided(range, None, filters, ts);
-        Self { store, range, filters, ts, at_hand: first.into(), next }
+        let mut at_hand = VecDeque::new();
+        let next = store.decided(range, None, filters, ts, &mut at_hand);
+        Self { store, range, filters, ts, at_hand, next }
     }
 
+    /// What is decided of the next term.
     fn peek(&mut self) -> Option<&Decided> {
-        while self.at_hand.is_empty()
-            && let Some(after) = self.next.take()
+        while let Some(next) = &self.next
+            && self.at_hand.front().is_none_or(|first| first.term == next.term)
         {
-            let (more, next) = self.store.decided(self.range, Some(&after), self.filters, self.ts);
-            (self.at_hand, self.next) = (more.into(), next);
+            self.next = self.store.decided(self.range, Some(next), self.filters, self.ts, &mut self.at_hand);
         }
         self.at_hand.front()
     }
@@ -85,7 +86,7 @@ impl Inner {
                 (None, None) => return Ok(()),
                 (Some(_), None) => Ordering::Less,
                 (None, Some(_)) => Ordering::Greater,
-                (Some(ours), Some(stored)) => ours.term.cmp(stored),
+                (Some(ours), Some(stored)) => (*ours.term).cmp(stored),
             };
             let ours = if order.is_le() { overlay.at_hand.pop_front() } else { None };
             let ours = ours.unwrap_or_default();
@@ -102,7 +103,7 @@ impl Inner {
                     &both
                 }
             };
-            let term = if order.is_le() { &ours.term } else { stored.as_ref().unwrap_or(&ours.term) };
+            let term = stored.as_deref().filter(|_| order.is_gt()).unwrap_or(&ours.term);
             if frequency > 0 && !each(term, frequency, found) {
                 return Ok(());
             }
