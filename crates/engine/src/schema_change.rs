@@ -84,7 +84,11 @@ fn change_catalog(
 ) -> Result<bool, SchemaChangeError> {
     let before = transaction.catalog.clone();
     let json = schema.to_json().to_string();
-    if before.schema_json.as_ref() == Some(&json) {
+    // A version that knew no search indexes has kept the schemas that declare them.
+    let has_searches = |table: &TableDef| {
+        before.table(&table.name).is_some_and(|t| t.searches.len() == table.search_indexes.len())
+    };
+    if before.schema_json.as_ref() == Some(&json) && schema.tables.iter().all(has_searches) {
         return Ok(false);
     }
     let (mut numbers, mut dropped) = (before.numbers, before.dropped.clone());
@@ -332,6 +336,25 @@ mod tests {
             engine.inner.newest_catalog().table("t").unwrap().search("search_text").unwrap().position,
             None
         );
+    }
+
+    #[test]
+    fn a_directory_of_a_version_without_search_indexes_gets_those_that_it_declares() {
+        let engine = engine(5);
+        let searches: &[(&str, &[&str])] = &[("search_text", &[])];
+        apply(&engine, searches);
+        commit_change(&engine.inner, |transaction| {
+            let mut old = transaction.catalog.table("t").unwrap().row.clone();
+            old.searches.clear();
+            transaction.put_catalog(vec![(table_key("t"), Some(row(&old)?))])?;
+            Ok(true)
+        })
+        .unwrap();
+        let (rows, told) = apply(&engine, searches);
+        assert_eq!((rows.len(), &rows[0].backfill, told.len()), (1, &None, 1));
+        let before = engine.ordered();
+        assert_eq!(apply(&engine, searches).1, []);
+        assert_eq!(engine.ordered(), before, "the same schema again changes nothing");
     }
 
     #[test]
