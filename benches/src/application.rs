@@ -73,8 +73,14 @@ mod accounts {
         Ok(account.map(|found| Balance { id: found.value.id, balance: found.value.balance }).into())
     }
 
+    /// Adds to an account, whatever it holds by then.
+    #[mutation(rename_all = "snake_case")]
+    async fn credit(ctx: &MutationCtx, id: Id<Account>, amount: f64) -> Result<()> {
+        ctx.db.increment(id, Account::balance, amount).await
+    }
+
     pub(super) fn module() -> Module {
-        Module::new("accounts").with(functions![get_account])
+        Module::new("accounts").with(functions![get_account, credit])
     }
 }
 

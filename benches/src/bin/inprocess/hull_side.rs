@@ -19,7 +19,7 @@ use crate::report::{Counter, Figures};
 use crate::{Failure, Settings, fresh};
 
 /// Opens the application on real files.
-fn open(directory: &Path, settings: &Settings) -> Result<Runner, Failure> {
+pub(crate) fn open(directory: &Path, settings: &Settings) -> Result<Runner, Failure> {
     let options = DirOptions { memory_budget: settings.memory_mib << 20, ..DirOptions::default() };
     let engine = Engine::open_dir(directory, options)?;
     let app = benches::application::app();
@@ -93,9 +93,9 @@ impl Encode for Transfer {
     }
 }
 
-struct Seed {
-    start: f64,
-    count: f64,
+pub(crate) struct Seed {
+    pub(crate) start: f64,
+    pub(crate) count: f64,
 }
 
 impl Encode for Seed {
@@ -109,7 +109,7 @@ impl Encode for Seed {
     }
 }
 
-async fn call(runner: &Runner, path: &str, args: &impl Encode) -> Result<Timestamp, Failure> {
+pub(crate) async fn call(runner: &Runner, path: &str, args: &impl Encode) -> Result<Timestamp, Failure> {
     let args = Packed::encode(args)?;
     let identity = &Identity::Anonymous;
     let request = MutationRequest { path, args: &args, identity, request: None, on_stuck: None };
@@ -172,7 +172,7 @@ async fn fill(runner: &Runner, accounts: u32) -> Result<(), Failure> {
 }
 
 /// Runs `clients` tasks, each with its own source of calls, as the window wants.
-fn measure<A, Source, Sources>(
+pub(crate) fn measure<A, Source, Sources>(
     runtime: &Runtime,
     runner: Runner,
     clients: usize,

@@ -1,6 +1,7 @@
-//! The measured application without sockets: transfers and inserts through the runner, durable, on real files; and
+//! The measured application without sockets: transfers, inserts and increments through the runner, durable, on real files; and
 //! the same transfers on bare sled in the same run.
 
+mod counter_side;
 mod hull_side;
 mod report;
 mod sled_side;
@@ -18,7 +19,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Transfers and inserts in this process, beside bare sled.
+/// Transfers, inserts and increments in this process, beside bare sled.
 #[derive(Parser)]
 struct Settings {
     /// Tasks, or writers of sled.
@@ -39,6 +40,9 @@ struct Settings {
     /// Inserts distinct documents for so many minutes, after the transfers.
     #[arg(long, default_value_t = 0.0)]
     minutes: f64,
+    /// Increments one document from all tasks, beside independent inserts.
+    #[arg(long)]
+    counter: bool,
     /// Leaves out transfers.
     #[arg(long)]
     without_transfers: bool,
@@ -75,6 +79,10 @@ fn main() -> Result<(), Failure> {
                 report.add(sled);
             }
         }
+    }
+    if settings.counter {
+        report.add(counter_side::inserts(&settings)?);
+        report.add(counter_side::increments(&settings)?);
     }
     if settings.minutes > 0.0 {
         report.add(hull_side::inserts(&settings)?);
