@@ -95,9 +95,6 @@ impl Transaction {
         let Some(table) = self.table_named(request.table) else { return Ok(search) };
         let spec = table.search(request.index)?.spec.clone();
         let filters = request.check(&spec)?;
-        let read = std::iter::once(&spec.search_field).chain(spec.filter_fields.iter());
-        let read: Vec<&[u8]> = read.filter_map(|field| Some(field.fields().first()?.as_bytes())).collect();
-        self.settle_all(&table, table.by_id, table.fields.changed(&read));
         let width = spec.filter_fields.len();
         for ((at, _), (_, value)) in filters.iter().zip(request.filters) {
             let mut sort_key = Vec::new();
