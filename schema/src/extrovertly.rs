@@ -84,7 +84,7 @@ pub struct JournalEntry {
 #[index(by_difficulty(difficulty))] // difficulty-based filtering
 #[index(by_category(category))] // category-based filtering
 #[index(by_difficulty_category(difficulty, category))] // combined difficulty/category queries
-#[search(search_missions(title))] // full-text search on mission titles
+#[search(search_missions(title), filter(difficulty, category))] // full-text search on mission titles
 pub struct Mission {
     pub title: String,
     pub description: String,
@@ -330,7 +330,7 @@ pub struct MoodTracking {
 #[index(by_user_id(user_id))] // user's goals
 #[index(by_user_status(user_id, status))] // user's goals by status
 #[index(by_category(category))] // category-based goal queries
-#[search(search_goals(title))] // full-text search on goal titles
+#[search(search_goals(title), filter(user_id, status))] // full-text search on goal titles
 pub struct SocialGoal {
     pub user_id: Id<User>,
     pub title: String,

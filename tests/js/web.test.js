@@ -44,6 +44,8 @@ after(async () => {
   await server?.stop();
 });
 
+const hashOf = (place) => `#/${place}${place.includes("?") ? "&" : "?"}user=${user}`;
+
 /** A window of its own; its problems are looked at when it is closed. */
 async function open(place, { site = sites.direct, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
@@ -53,7 +55,7 @@ async function open(place, { site = sites.direct, ...options } = {}) {
   page.on("console", (message) => message.type() === "error" && page.problems.push(message.text()));
   page.diffs = 0;
   page.on("websocket", (socket) => socket.on("framereceived", ({ payload }) => (page.diffs += payload.includes('"QueryDiff"'))));
-  await page.goto(`${site.url}#/${place}?user=${user}`);
+  await page.goto(`${site.url}${hashOf(place)}`);
   await page.locator(`main h1`).waitFor();
   return page;
 }
@@ -340,16 +342,98 @@ test("another user has another journal, and the address remembers who", { timeou
   await close(page);
 });
 
+const results = (page, text) => page.getByRole("list", { name: "Results" }).locator("> li", { hasText: text });
+const marks = (row) => row.locator("mark").allInnerTexts();
+const createEvent = (title, comfortLevel = "low") =>
+  http.mutation("events:create", { title, comfortLevel, description: "d", date: "2026-05-01", time: "10:00", category: "stage", price: 0, isActive: true });
+
+test("a search follows what is typed and what is written, marked, in every window", { timeout: 120_000 }, async () => {
+  const [one, two] = [await open("search"), await open("search?q=banjo")];
+  await one.getByText("Type a word").waitFor();
+  const box = one.getByRole("searchbox", { name: "Search for" });
+  await box.pressSequentially("story ni");
+  await results(one, "Story night").first().waitFor();
+  assert.deepEqual(await marks(results(one, "Story night").first()), ["Story", "night"]);
+  assert.ok(await box.evaluate((input) => input === document.activeElement), "typing goes on");
+
+  await two.getByText("No events").waitFor();
+  await createEvent("Drums for all");
+  await createEvent("Banjo <b>and</b> banjolele");
+  await results(two, "Banjo <b>and</b>").waitFor();
+  assert.deepEqual(await marks(results(two, "Banjo")), ["Banjo", "banjolele"]);
+  assert.equal(await two.locator("main").getByRole("status").innerText(), "1 event");
+  await box.fill("ban");
+  await results(one, "Banjo").waitFor();
+  await createEvent("Five banjos", "high");
+  for (const page of [one, two]) await results(page, "Five banjos").waitFor();
+  assert.deepEqual(await marks(results(one, "Five banjos")), ["banjos"]);
+  await one.getByRole("combobox", { name: "Comfort level" }).selectOption("high");
+  await results(one, "banjolele").waitFor({ state: "detached" });
+  assert.equal(await results(one, "Five banjos").count(), 1);
+
+  await one.getByRole("radio", { name: "Journal" }).check();
+  await one.getByText("No entries").waitFor();
+  const entry = { userId: user, content: "I heard a banjo, 🪕 and bands.", mood: "calm", isPrivate: true };
+  const id = await http.mutation("journalEntries:create", entry);
+  await results(one, "I heard").waitFor();
+  assert.deepEqual(await marks(results(one, "I heard")), ["banjo", "bands"]);
+  await http.mutation("journalEntries:remove", { id });
+  await one.getByText("No entries").waitFor();
+
+  await box.fill("for");
+  await one.getByRole("radio", { name: "Events" }).check();
+  await one.getByText("The first 10 events").waitFor();
+  await one.getByRole("button", { name: "Show more" }).click();
+  await one.getByText("The first 30 events").waitFor();
+  await one.getByRole("radio", { name: "Missions" }).check();
+  await box.fill("thank");
+  await results(one, "Thank somebody").first().waitFor();
+  assert.deepEqual(await marks(results(one, "Thank somebody").first()), ["Thank"]);
+
+  await one.reload();
+  await results(one, "Thank somebody").first().waitFor();
+  assert.equal(await box.inputValue(), "thank", "the address keeps what is searched for");
+  await close(one, two);
+});
+
+test("the keyboard alone searches", { timeout: 120_000 }, async () => {
+  const page = await open("courses");
+  await tabTo(page, "link Search");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { level: 1, name: "Search" }).waitFor();
+  assert.equal(await activeControl(page), "main ");
+  await tabTo(page, "searchbox Search for");
+  await page.keyboard.type("for");
+  await page.getByText("The first 10 events").waitFor();
+  assert.equal(await activeControl(page), "searchbox Search for");
+  await tabTo(page, "radio Events");
+  await page.keyboard.press("ArrowRight");
+  assert.equal(await activeControl(page), "radio Journal");
+  await page.keyboard.press("ArrowLeft");
+  await page.getByText("The first 10 events").waitFor();
+  await tabTo(page, "button Show more");
+  await page.keyboard.press("Enter");
+  await page.getByText("The first 30 events").waitFor();
+  assert.equal(await activeControl(page), "button Show more", "the focus stays");
+  await tabTo(page, "searchbox Search for", "Shift+Tab");
+  await page.keyboard.press("Escape");
+  await page.getByText("Type a word").waitFor();
+  await page.goBack();
+  await page.getByRole("heading", { level: 1, name: "Courses" }).waitFor();
+  await close(page);
+});
+
 /** Each kind of page, and what is there when it is complete. */
 const places = () => ({
   courses: ["courses", ".card progress"],
   course: [`courses/${course._id}`, ".item .body a"],
   journal: ["journal", ".entry .tags"],
+  search: ["search?q=walk+for", ".results mark"],
   nothing: ["courses/nothing-100%", "[role=alert]"],
 });
 
 async function visit(page, [place, complete]) {
-  await page.evaluate((hash) => (location.hash = hash), `#/${place}?user=${user}`);
+  await page.evaluate((hash) => (location.hash = hash), hashOf(place));
   await page.locator(complete).first().waitFor();
 }
 

@@ -5,6 +5,7 @@ mod coach;
 mod events;
 pub mod journal_entries;
 mod missions;
+pub mod search;
 mod tracking;
 mod user_missions;
 mod user_profiles;

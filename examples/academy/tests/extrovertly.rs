@@ -147,6 +147,29 @@ async fn every_function_does_what_its_name_says() {
         assert!(page["continueCursor"].is_string(), "{path}");
     }
 
+    let search = |term: &str| json!({"searchTerm": term});
+    let of_ada = json!({"userId": ada});
+    for (path, args, expected) in [
+        ("journalEntries:searchContent", with(search("fir"), &of_ada), vec![&first]),
+        (
+            "journalEntries:searchContent",
+            with(search("first"), &with(of_ada.clone(), &json!({"isPrivate": true}))),
+            vec![],
+        ),
+        ("journalEntries:searchContent", with(search("first"), &json!({"userId": ben})), vec![]),
+        ("missions:searchMissions", search("h"), vec![&hard]),
+        ("missions:searchMissions", with(search("u"), &json!({"category": "x"})), vec![&easy]),
+        ("missions:searchMissions", with(search("u"), &json!({"difficulty": "advanced"})), vec![]),
+    ] {
+        let found = ids(&app.query(path, args.clone()).await);
+        assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{path} {args}");
+        let page = app.query(&format!("{path}Paginated"), with(args.clone(), &first_page)).await;
+        let page = page["page"].as_array().unwrap();
+        let found: Vec<&Value> = page.iter().map(|found| &found["document"]["_id"]).collect();
+        assert_eq!(found, expected, "{path} {args}");
+        assert!(page.iter().all(|found| found["marks"][0]["start"] == 0), "{page:?}");
+    }
+
     app.remove("missions", &hard).await;
     app.remove("users", &ada).await;
     for (path, id) in [("journalEntries:get", &first), ("userMissions:get", &taken)] {

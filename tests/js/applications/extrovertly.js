@@ -68,6 +68,16 @@ export function extrovertly({ query, mutation, refused }) {
     assert.deepEqual(ids(await query("userMissions:list", { userId: ada, status: "completed" })), [taken]);
     assert.deepEqual(ids(await query("userMissions:listByMission", { missionId: easy })), [taken, other]);
     await remove("userMissions", other);
+
+    // Completed all at once, each mission's points count.
+    const many = await Promise.all(Array.from({ length: 20 }, () => mutation("userMissions:assignMission", { userId: ada, missionId: easy })));
+    await Promise.all(many.map((id) => mutation("userMissions:setStatus", { id, status: "completed" })));
+    assert.equal((await query("users:get", { id: ada })).totalPoints, 210);
+    const lost = await mutation("users:createUser", { email: "lost@example.com", username: "lost", firstName: "Lost" });
+    await mutation("users:remove", { id: lost });
+    const orphan = await mutation("userMissions:assignMission", { userId: lost, missionId: easy });
+    await mutation("userMissions:setStatus", { id: orphan, status: "completed" });
+    assert.equal((await query("userMissions:get", { id: orphan })).status, "completed", "nobody is there to have the points");
   });
 
   test("extrovertly: the tables that only hold what they are given", async () => {
@@ -144,6 +154,30 @@ export function extrovertly({ query, mutation, refused }) {
     await comesInPages("events:listByComfortLevelPaginated", { comfortLevel: "high" }, await all("events", { comfortLevel: "high" }));
     await comesInPages("users:listPaginated", {}, await all("users"));
     await comesInPages("journalEntries:listPaginated", {}, await all("journalEntries"));
+  });
+
+  test("extrovertly: what was written is found", async () => {
+    const userId = await mutation("users:create", user("searcher"));
+    const entry = await mutation("journalEntries:create", { userId, content: "The quokka smiled at me.", mood: "calm", isPrivate: true });
+    const mission = { title: "Smile at a quokka", description: "d", difficulty: "beginner", category: "quokkas", points: 1, isActive: true };
+    const missionId = await mutation("missions:create", mission);
+    const event = { title: "Quokka evening", description: "d", date: "2026-02-03", time: "19:00", category: "quokkas", comfortLevel: "low", price: 0, isActive: true };
+    const eventId = await mutation("events:create", event);
+    const goalId = await mutation("socialGoals:create", { userId, title: "Meet a quokka", currentValue: 0, status: "active" });
+    for (const [path, args, field, id] of [
+      ["events:searchEvents", { category: "quokkas", comfortLevel: "low" }, "title", eventId],
+      ["journalEntries:searchContent", { userId, isPrivate: true }, "content", entry],
+      ["missions:searchMissions", { difficulty: "beginner", category: "quokkas" }, "title", missionId],
+      ["socialGoals:searchGoals", { userId, status: "active" }, "title", goalId],
+    ]) {
+      const search = { ...args, searchTerm: "evening quok" };
+      assert.deepEqual(ids(await query(path, search)), [id], path);
+      const { page } = await query(`${path}Paginated`, { ...search, paginationOpts: { numItems: 5, cursor: null } });
+      assert.deepEqual(page.map(({ document }) => document._id), [id], path);
+      const [{ document, marks }] = page;
+      const marked = marks.map(({ start, end }) => document[field].slice(start, end).toLowerCase());
+      assert.ok(marked.includes("quokka"), `${path}: ${marked}`);
+    }
   });
 
   /** A list in pages of two has these documents, in this order, each once. */

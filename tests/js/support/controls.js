@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 
 const CONTROLS = new Set([
-  "link", "button", "checkbox", "radio", "combobox", "textbox", "listbox", "option", "progressbar", "DisclosureTriangle", "form", "navigation",
+  "link", "button", "checkbox", "radio", "combobox", "textbox", "searchbox", "listbox", "option", "progressbar", "DisclosureTriangle", "form", "navigation",
 ]);
 
 async function tree(page) {

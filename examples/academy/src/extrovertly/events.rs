@@ -3,9 +3,11 @@
 pub(super) mod all {
     //! `events:*`.
 
+    use hull::functions::SearchQuery;
     use hull::prelude::*;
     use schema::extrovertly::{ComfortLevel, Event, User};
 
+    use crate::extrovertly::search::{Found, marked};
     use crate::table_functions::{documents, list_by, page_by, pages};
 
     documents!(Event);
@@ -47,6 +49,49 @@ pub(super) mod all {
         events.paginate(pagination_opts).await
     }
 
+    /// All events whose title has these words, best match first; of this category and this comfort level where they are
+    /// given.
+    #[query]
+    async fn search_events(
+        ctx: &QueryCtx,
+        search_term: String,
+        category: Option<String>,
+        comfort_level: Option<ComfortLevel>,
+    ) -> Result<Vec<Doc<Event>>> {
+        searched(ctx, search_term, category, comfort_level).collect().await
+    }
+
+    /// Events whose title has these words, in pages, best match first, with the parts of the titles that match: for a
+    /// search while one types.
+    #[query]
+    async fn search_events_paginated(
+        ctx: &QueryCtx,
+        search_term: String,
+        category: Option<String>,
+        comfort_level: Option<ComfortLevel>,
+        pagination_opts: PaginationOptions,
+    ) -> Result<PaginationResult<Found<Doc<Event>>>> {
+        let found = searched(ctx, search_term.clone(), category, comfort_level);
+        Ok(marked(found.paginate(pagination_opts).await?, &search_term, |event| &event.title))
+    }
+
+    /// The filters look at what was found.
+    fn searched(
+        ctx: &QueryCtx,
+        term: String,
+        category: Option<String>,
+        comfort_level: Option<ComfortLevel>,
+    ) -> SearchQuery<'_, Event> {
+        let mut found = ctx.db.query::<Event>().with_search_index(Event::search_events, |q| q.search(term));
+        if let Some(category) = category {
+            found = found.filter(move |event| event.category == category);
+        }
+        if let Some(comfort_level) = comfort_level {
+            found = found.filter(move |event| event.comfort_level == comfort_level);
+        }
+        found
+    }
+
     pub(in super::super) fn module() -> Module {
         Module::new("events").with(functions![
             create,
@@ -59,7 +104,9 @@ pub(super) mod all {
             list_paginated,
             list_by_category_paginated,
             list_by_comfort_level_paginated,
-            list_from_date_paginated
+            list_from_date_paginated,
+            search_events,
+            search_events_paginated
         ])
     }
 }

@@ -1,10 +1,12 @@
 //! `journalEntries:*`: what users write about their days.
 
+use hull::functions::SearchQuery;
 use hull::prelude::*;
 use schema::extrovertly::{JournalEntry, User};
 
 use super::not_found;
-use crate::table_functions::{page_by, pages};
+use super::search::{Found, marked};
+use crate::table_functions::{page_by, pages, size};
 
 /// A user's entries, newest first.
 #[query]
@@ -25,6 +27,48 @@ page_by! {
 page_by! {
     /// All entries of one mood in pages, newest first.
     list_by_mood_paginated = JournalEntry::by_mood(mood: String)
+}
+
+/// What a user wrote about something, best match first: 50 entries unless `limit` says otherwise; only private ones, or
+/// only public ones, where that is asked for.
+#[query]
+pub async fn search_content(
+    ctx: &QueryCtx,
+    user_id: Id<User>,
+    search_term: String,
+    is_private: Option<bool>,
+    limit: Option<u32>,
+) -> Result<Vec<Doc<JournalEntry>>> {
+    searched(ctx, user_id, search_term, is_private).take(size(limit)).await
+}
+
+/// What a user wrote about something, in pages, best match first, with the parts of the contents that match: for a search
+/// while one types.
+#[query]
+pub async fn search_content_paginated(
+    ctx: &QueryCtx,
+    user_id: Id<User>,
+    search_term: String,
+    is_private: Option<bool>,
+    pagination_opts: PaginationOptions,
+) -> Result<PaginationResult<Found<Doc<JournalEntry>>>> {
+    let found = searched(ctx, user_id, search_term.clone(), is_private).paginate(pagination_opts).await?;
+    Ok(marked(found, &search_term, |entry| &entry.content))
+}
+
+fn searched(
+    ctx: &QueryCtx,
+    user_id: Id<User>,
+    term: String,
+    is_private: Option<bool>,
+) -> SearchQuery<'_, JournalEntry> {
+    ctx.db.query::<JournalEntry>().with_search_index(JournalEntry::search_content, |q| {
+        let of_user = q.search(term).eq(JournalEntry::user_id, user_id);
+        match is_private {
+            Some(is_private) => of_user.eq(JournalEntry::is_private, is_private),
+            None => of_user,
+        }
+    })
 }
 
 /// A new entry with its fields.
@@ -96,6 +140,8 @@ pub(super) fn module() -> Module {
         get_user_journal_entries_paginated,
         list_paginated,
         list_by_mood_paginated,
+        search_content,
+        search_content_paginated,
         create,
         get,
         list,

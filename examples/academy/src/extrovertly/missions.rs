@@ -1,10 +1,12 @@
 //! `missions:*`: the small challenges that users can take on.
 
-use hull::functions::Query;
+use hull::functions::{Query, SearchQuery};
 use hull::prelude::*;
 use schema::extrovertly::{Difficulty, Mission};
 
 use super::not_found;
+use super::search::{Found, marked};
+use crate::table_functions::size;
 
 /// A new mission with its fields.
 #[mutation]
@@ -55,6 +57,51 @@ fn matching(ctx: &QueryCtx, difficulty: Option<Difficulty>, category: Option<Str
     }
 }
 
+/// Missions whose title has these words, best match first: 50 unless `limit` says otherwise; of this difficulty and this
+/// category where they are given.
+#[query]
+async fn search_missions(
+    ctx: &QueryCtx,
+    search_term: String,
+    difficulty: Option<Difficulty>,
+    category: Option<String>,
+    limit: Option<u32>,
+) -> Result<Vec<Doc<Mission>>> {
+    searched(ctx, search_term, difficulty, category).take(size(limit)).await
+}
+
+/// Missions whose title has these words, in pages, best match first, with the parts of the titles that match: for a search
+/// while one types.
+#[query]
+async fn search_missions_paginated(
+    ctx: &QueryCtx,
+    search_term: String,
+    difficulty: Option<Difficulty>,
+    category: Option<String>,
+    pagination_opts: PaginationOptions,
+) -> Result<PaginationResult<Found<Doc<Mission>>>> {
+    let found = searched(ctx, search_term.clone(), difficulty, category).paginate(pagination_opts).await?;
+    Ok(marked(found, &search_term, |mission| &mission.title))
+}
+
+fn searched(
+    ctx: &QueryCtx,
+    term: String,
+    difficulty: Option<Difficulty>,
+    category: Option<String>,
+) -> SearchQuery<'_, Mission> {
+    ctx.db.query::<Mission>().with_search_index(Mission::search_missions, |q| {
+        let mut search = q.search(term);
+        if let Some(difficulty) = difficulty {
+            search = search.eq(Mission::difficulty, difficulty);
+        }
+        if let Some(category) = category {
+            search = search.eq(Mission::category, category);
+        }
+        search
+    })
+}
+
 /// Changes the fields that are given.
 #[mutation]
 async fn update(
@@ -96,5 +143,14 @@ async fn remove(ctx: &MutationCtx, id: Id<Mission>) -> Result<()> {
 }
 
 pub(super) fn module() -> Module {
-    Module::new("missions").with(functions![create, get, list, list_paginated, update, remove])
+    Module::new("missions").with(functions![
+        create,
+        get,
+        list,
+        list_paginated,
+        search_missions,
+        search_missions_paginated,
+        update,
+        remove
+    ])
 }

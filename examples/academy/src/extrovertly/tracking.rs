@@ -108,10 +108,12 @@ pub(super) mod moods {
 pub(super) mod goals {
     //! `socialGoals:*`.
 
+    use hull::functions::SearchQuery;
     use hull::prelude::*;
-    use schema::extrovertly::{SocialGoal, User};
+    use schema::extrovertly::{GoalStatus, SocialGoal, User};
 
-    use crate::table_functions::{documents, list_by, page_by};
+    use crate::extrovertly::search::{Found, marked};
+    use crate::table_functions::{documents, list_by, page_by, size};
 
     documents!(SocialGoal);
     list_by! {
@@ -128,6 +130,48 @@ pub(super) mod goals {
         list_by_user_paginated = SocialGoal::by_user_id(user_id: Id<User>)
     }
 
+    /// A user's goals whose title has these words, best match first: 50 unless `limit` says otherwise; of this status
+    /// where it is given.
+    #[query]
+    async fn search_goals(
+        ctx: &QueryCtx,
+        user_id: Id<User>,
+        search_term: String,
+        status: Option<GoalStatus>,
+        limit: Option<u32>,
+    ) -> Result<Vec<Doc<SocialGoal>>> {
+        searched(ctx, user_id, search_term, status).take(size(limit)).await
+    }
+
+    /// A user's goals whose title has these words, in pages, best match first, with the parts of the titles that match:
+    /// for a search while one types.
+    #[query]
+    async fn search_goals_paginated(
+        ctx: &QueryCtx,
+        user_id: Id<User>,
+        search_term: String,
+        status: Option<GoalStatus>,
+        pagination_opts: PaginationOptions,
+    ) -> Result<PaginationResult<Found<Doc<SocialGoal>>>> {
+        let found = searched(ctx, user_id, search_term.clone(), status).paginate(pagination_opts).await?;
+        Ok(marked(found, &search_term, |goal| &goal.title))
+    }
+
+    fn searched(
+        ctx: &QueryCtx,
+        user_id: Id<User>,
+        term: String,
+        status: Option<GoalStatus>,
+    ) -> SearchQuery<'_, SocialGoal> {
+        ctx.db.query::<SocialGoal>().with_search_index(SocialGoal::search_goals, |q| {
+            let of_user = q.search(term).eq(SocialGoal::user_id, user_id);
+            match status {
+                Some(status) => of_user.eq(SocialGoal::status, status),
+                None => of_user,
+            }
+        })
+    }
+
     pub(in super::super) fn module() -> Module {
         Module::new("socialGoals").with(functions![
             create,
@@ -135,7 +179,9 @@ pub(super) mod goals {
             list,
             list_by_user,
             list_by_category,
-            list_by_user_paginated
+            list_by_user_paginated,
+            search_goals,
+            search_goals_paginated
         ])
     }
 }

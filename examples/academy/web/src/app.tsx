@@ -10,14 +10,15 @@ import { Boundary } from "./errors";
 import { Journal } from "./journal/journal";
 import { Loading } from "./loading";
 import { byName, People } from "./people";
-import { hrefOf, type Place, useRoute } from "./route";
+import { hrefOf, pageOf, type Place, useRoute } from "./route";
+import { Search } from "./search/search";
 
 export function App() {
   const route = useRoute();
   const listed = useQuery(api.users.list, {});
   const users = listed && [...listed].sort(byName);
   const user = route.user ?? users?.[0]?._id;
-  const main = useFocusAfterMoving(hrefOf(route.place, undefined));
+  const main = useFocusAfterMoving(pageOf(route.place));
 
   return (
     <>
@@ -41,15 +42,16 @@ export function App() {
             Academy
           </a>
           <nav aria-label="Pages">
-            <NavLink to="courses" place={route.place} user={user} text="Courses" />
-            <NavLink to="journal" place={route.place} user={user} text="Journal" />
+            <NavLink to={{ page: "courses" }} place={route.place} user={user} text="Courses" />
+            <NavLink to={{ page: "journal" }} place={route.place} user={user} text="Journal" />
+            <NavLink to={{ page: "search", text: "", among: "events" }} place={route.place} user={user} text="Search" />
           </nav>
           <People users={users} user={user} place={route.place} />
         </div>
       </header>
       <Connection />
       <main ref={main} tabIndex={-1}>
-        <Boundary key={hrefOf(route.place, user)} back={hrefOf({ page: "courses" }, undefined)}>
+        <Boundary key={`${pageOf(route.place)} ${user}`} back={hrefOf({ page: "courses" }, undefined)}>
           <Content users={users} user={user} place={route.place} />
         </Boundary>
       </main>
@@ -57,10 +59,10 @@ export function App() {
   );
 }
 
-function NavLink(props: { to: "courses" | "journal"; place: Place; user: Id<"users"> | undefined; text: string }) {
-  const here = props.place.page === props.to || (props.to === "courses" && props.place.page === "course");
+function NavLink(props: { to: Place; place: Place; user: Id<"users"> | undefined; text: string }) {
+  const here = props.place.page === props.to.page || (props.to.page === "courses" && props.place.page === "course");
   return (
-    <a href={hrefOf({ page: props.to }, props.user)} aria-current={here ? "page" : undefined}>
+    <a href={hrefOf(props.to, props.user)} aria-current={here ? "page" : undefined}>
       {props.text}
     </a>
   );
@@ -70,6 +72,7 @@ function Content(props: { users: Doc<"users">[] | undefined; user: Id<"users"> |
   const { users, user, place } = props;
   if (user === undefined) return users === undefined ? <Loading /> : <NoPeople />;
   if (place.page === "journal") return <Journal key={user} user={user} />;
+  if (place.page === "search") return <Search key={user} user={user} place={place} />;
   if (place.page === "course") return <Course key={place.course} user={user} course={place.course} />;
   return <Courses user={user} />;
 }

@@ -622,6 +622,75 @@ export declare const api: {
         splitCursor?: string;
       }
     >;
+    /**
+     * All events whose title has these words, best match first; of this category and this comfort level where they are
+     * given.
+     */
+    searchEvents: FunctionReference<
+      "query",
+      "public",
+      {
+        category?: string;
+        comfortLevel?: "low" | "medium" | "high";
+        searchTerm: string;
+      },
+      Array<Doc<"events">>
+    >;
+    /**
+     * Events whose title has these words, in pages, best match first, with the parts of the titles that match: for a
+     * search while one types.
+     */
+    searchEventsPaginated: FunctionReference<
+      "query",
+      "public",
+      {
+        category?: string;
+        comfortLevel?: "low" | "medium" | "high";
+        paginationOpts: {
+          /** Where the page begins: `continue_cursor` of the page before it, null for the first one. */
+          cursor: string | null;
+          /** Where the page ends, whatever `num_items` says. */
+          endCursor?: string | null;
+          /** Tells subscriptions apart that are otherwise the same; not looked at. */
+          id?: number;
+          /** The same in bytes. */
+          maximumBytesRead?: number;
+          /**
+           * The most documents to read, those that a filter leaves out included. At least one is read. Without effect where the
+           * page's end is fixed.
+           */
+          maximumRowsRead?: number;
+          /**
+           * How many rows the page should have: 1 to 32,000. It has fewer where the query ends or a limit is reached, and as
+           * many as there are once its end is fixed: by `end_cursor`, or because it is run again for the same subscriber.
+           */
+          numItems: number;
+        };
+        searchTerm: string;
+      },
+      {
+        /** The cursor for the next page: where this one ends. */
+        continueCursor: string;
+        /** Whether the page reaches to the end of the query. */
+        isDone: boolean;
+        /** The rows, in the query's order. */
+        page: Array<{
+          /** The document. */
+          document: Doc<"events">;
+          /** What matched in the field that was searched, in order: `text.slice(start, end)`. */
+          marks: Array<{
+            /** Where it ends, not included. */
+            end: number;
+            /** Where it begins. */
+            start: number;
+          }>;
+        }>;
+        /** Whether the page should be split. */
+        pageStatus?: "SplitRecommended" | "SplitRequired";
+        /** The middle of the page, for splitting it in two, if more than two documents were read. */
+        splitCursor?: string;
+      }
+    >;
   };
   journalEntries: {
     /** A new entry with its fields. */
@@ -768,6 +837,76 @@ export declare const api: {
     >;
     /** Removes an entry. */
     remove: FunctionReference<"mutation", "public", { id: Id<"journalEntries"> }, null>;
+    /**
+     * What a user wrote about something, best match first: 50 entries unless `limit` says otherwise; only private ones, or
+     * only public ones, where that is asked for.
+     */
+    searchContent: FunctionReference<
+      "query",
+      "public",
+      {
+        isPrivate?: boolean;
+        limit?: number;
+        searchTerm: string;
+        userId: Id<"users">;
+      },
+      Array<Doc<"journalEntries">>
+    >;
+    /**
+     * What a user wrote about something, in pages, best match first, with the parts of the contents that match: for a search
+     * while one types.
+     */
+    searchContentPaginated: FunctionReference<
+      "query",
+      "public",
+      {
+        isPrivate?: boolean;
+        paginationOpts: {
+          /** Where the page begins: `continue_cursor` of the page before it, null for the first one. */
+          cursor: string | null;
+          /** Where the page ends, whatever `num_items` says. */
+          endCursor?: string | null;
+          /** Tells subscriptions apart that are otherwise the same; not looked at. */
+          id?: number;
+          /** The same in bytes. */
+          maximumBytesRead?: number;
+          /**
+           * The most documents to read, those that a filter leaves out included. At least one is read. Without effect where the
+           * page's end is fixed.
+           */
+          maximumRowsRead?: number;
+          /**
+           * How many rows the page should have: 1 to 32,000. It has fewer where the query ends or a limit is reached, and as
+           * many as there are once its end is fixed: by `end_cursor`, or because it is run again for the same subscriber.
+           */
+          numItems: number;
+        };
+        searchTerm: string;
+        userId: Id<"users">;
+      },
+      {
+        /** The cursor for the next page: where this one ends. */
+        continueCursor: string;
+        /** Whether the page reaches to the end of the query. */
+        isDone: boolean;
+        /** The rows, in the query's order. */
+        page: Array<{
+          /** The document. */
+          document: Doc<"journalEntries">;
+          /** What matched in the field that was searched, in order: `text.slice(start, end)`. */
+          marks: Array<{
+            /** Where it ends, not included. */
+            end: number;
+            /** Where it begins. */
+            start: number;
+          }>;
+        }>;
+        /** Whether the page should be split. */
+        pageStatus?: "SplitRecommended" | "SplitRequired";
+        /** The middle of the page, for splitting it in two, if more than two documents were read. */
+        splitCursor?: string;
+      }
+    >;
     /** Changes the fields that are given. */
     update: FunctionReference<
       "mutation",
@@ -929,6 +1068,76 @@ export declare const api: {
     >;
     /** Removes a mission. */
     remove: FunctionReference<"mutation", "public", { id: Id<"missions"> }, null>;
+    /**
+     * Missions whose title has these words, best match first: 50 unless `limit` says otherwise; of this difficulty and this
+     * category where they are given.
+     */
+    searchMissions: FunctionReference<
+      "query",
+      "public",
+      {
+        category?: string;
+        difficulty?: "beginner" | "intermediate" | "advanced";
+        limit?: number;
+        searchTerm: string;
+      },
+      Array<Doc<"missions">>
+    >;
+    /**
+     * Missions whose title has these words, in pages, best match first, with the parts of the titles that match: for a search
+     * while one types.
+     */
+    searchMissionsPaginated: FunctionReference<
+      "query",
+      "public",
+      {
+        category?: string;
+        difficulty?: "beginner" | "intermediate" | "advanced";
+        paginationOpts: {
+          /** Where the page begins: `continue_cursor` of the page before it, null for the first one. */
+          cursor: string | null;
+          /** Where the page ends, whatever `num_items` says. */
+          endCursor?: string | null;
+          /** Tells subscriptions apart that are otherwise the same; not looked at. */
+          id?: number;
+          /** The same in bytes. */
+          maximumBytesRead?: number;
+          /**
+           * The most documents to read, those that a filter leaves out included. At least one is read. Without effect where the
+           * page's end is fixed.
+           */
+          maximumRowsRead?: number;
+          /**
+           * How many rows the page should have: 1 to 32,000. It has fewer where the query ends or a limit is reached, and as
+           * many as there are once its end is fixed: by `end_cursor`, or because it is run again for the same subscriber.
+           */
+          numItems: number;
+        };
+        searchTerm: string;
+      },
+      {
+        /** The cursor for the next page: where this one ends. */
+        continueCursor: string;
+        /** Whether the page reaches to the end of the query. */
+        isDone: boolean;
+        /** The rows, in the query's order. */
+        page: Array<{
+          /** The document. */
+          document: Doc<"missions">;
+          /** What matched in the field that was searched, in order: `text.slice(start, end)`. */
+          marks: Array<{
+            /** Where it ends, not included. */
+            end: number;
+            /** Where it begins. */
+            start: number;
+          }>;
+        }>;
+        /** Whether the page should be split. */
+        pageStatus?: "SplitRecommended" | "SplitRequired";
+        /** The middle of the page, for splitting it in two, if more than two documents were read. */
+        splitCursor?: string;
+      }
+    >;
     /** Changes the fields that are given. */
     update: FunctionReference<
       "mutation",
@@ -1974,6 +2183,76 @@ export declare const api: {
         splitCursor?: string;
       }
     >;
+    /**
+     * A user's goals whose title has these words, best match first: 50 unless `limit` says otherwise; of this status
+     * where it is given.
+     */
+    searchGoals: FunctionReference<
+      "query",
+      "public",
+      {
+        limit?: number;
+        searchTerm: string;
+        status?: "active" | "completed" | "paused" | "cancelled";
+        userId: Id<"users">;
+      },
+      Array<Doc<"socialGoals">>
+    >;
+    /**
+     * A user's goals whose title has these words, in pages, best match first, with the parts of the titles that match:
+     * for a search while one types.
+     */
+    searchGoalsPaginated: FunctionReference<
+      "query",
+      "public",
+      {
+        paginationOpts: {
+          /** Where the page begins: `continue_cursor` of the page before it, null for the first one. */
+          cursor: string | null;
+          /** Where the page ends, whatever `num_items` says. */
+          endCursor?: string | null;
+          /** Tells subscriptions apart that are otherwise the same; not looked at. */
+          id?: number;
+          /** The same in bytes. */
+          maximumBytesRead?: number;
+          /**
+           * The most documents to read, those that a filter leaves out included. At least one is read. Without effect where the
+           * page's end is fixed.
+           */
+          maximumRowsRead?: number;
+          /**
+           * How many rows the page should have: 1 to 32,000. It has fewer where the query ends or a limit is reached, and as
+           * many as there are once its end is fixed: by `end_cursor`, or because it is run again for the same subscriber.
+           */
+          numItems: number;
+        };
+        searchTerm: string;
+        status?: "active" | "completed" | "paused" | "cancelled";
+        userId: Id<"users">;
+      },
+      {
+        /** The cursor for the next page: where this one ends. */
+        continueCursor: string;
+        /** Whether the page reaches to the end of the query. */
+        isDone: boolean;
+        /** The rows, in the query's order. */
+        page: Array<{
+          /** The document. */
+          document: Doc<"socialGoals">;
+          /** What matched in the field that was searched, in order: `text.slice(start, end)`. */
+          marks: Array<{
+            /** Where it ends, not included. */
+            end: number;
+            /** Where it begins. */
+            start: number;
+          }>;
+        }>;
+        /** Whether the page should be split. */
+        pageStatus?: "SplitRecommended" | "SplitRequired";
+        /** The middle of the page, for splitting it in two, if more than two documents were read. */
+        splitCursor?: string;
+      }
+    >;
   };
   userAchievements: {
     /** A new document with its fields. */
@@ -2168,7 +2447,7 @@ export declare const api: {
     remove: FunctionReference<"mutation", "public", { id: Id<"userMissions"> }, null>;
     /**
      * Moves an assignment on. The time of the first start and of the completion is kept; completing a mission for the
-     * first time gives the user its points.
+     * first time gives the user its points, however many of the user's missions are completed at the same time.
      */
     setStatus: FunctionReference<
       "mutation",

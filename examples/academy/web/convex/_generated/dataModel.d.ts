@@ -436,7 +436,9 @@ export type DataModel = {
     searchIndexes: {
       search_missions: {
         searchField: "title";
-        filterFields: never;
+        filterFields:
+          | "category"
+          | "difficulty";
       };
     };
     vectorIndexes: {};
@@ -1404,7 +1406,9 @@ export type DataModel = {
     searchIndexes: {
       search_goals: {
         searchField: "title";
-        filterFields: never;
+        filterFields:
+          | "status"
+          | "userId";
       };
     };
     vectorIndexes: {};
