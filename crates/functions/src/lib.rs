@@ -33,9 +33,9 @@ pub use app::{App, Module};
 pub use blocking::blocking_storage;
 pub use context::{MutationCtx, QueryCtx};
 pub use db::{
-    Conditions, DatabaseReader, DatabaseWriter, Documents, EvalError, Expression, Fields, Order, Query,
-    SearchConditions, SearchQuery, Shape, TableDocuments, TableQuery, TableReader, TableSearchQuery,
-    TableWriter, Vars, Whole, field, literal, undefined,
+    Conditions, DatabaseReader, DatabaseWriter, Documents, EvalError, Expression, Fields, InOrder, Order,
+    Query, Ranked, Ranking, SearchConditions, SearchQuery, Shape, TableDocuments, TableQuery, TableReader,
+    TableSearchQuery, TableWriter, Vars, Whole, field, literal, undefined,
 };
 pub use embedded::{Embedded, EmbeddedError, Subscription};
 pub use error::{ConvexError, Error, FunctionError, Result};

@@ -149,7 +149,7 @@ pub trait SummingIndex<T>: CountingIndex<T> {
 pub trait RankedIndex<T>: CountingIndex<T> {
     /// The values that the documents of a group share: the declared fields, as one value or a tuple.
     type Group;
-    /// What groups are ranked by: the type of sums, or `u64` for counts.
+    /// What groups are ranked by: the type of sums, or `u32` for counts.
     type Total;
 
     /// Reads the values of a group.
@@ -158,7 +158,7 @@ pub trait RankedIndex<T>: CountingIndex<T> {
 
     /// Reads what a group is ranked by.
     #[doc(hidden)]
-    fn total(count: u64, sum: ValueRef<'_>) -> Result<Self::Total, DecodeError>;
+    fn total(count: u32, sum: ValueRef<'_>) -> Result<Self::Total, DecodeError>;
 }
 
 /// A type whose values can be added up: `f64`, `i64`, the smaller whole numbers, and options of these.
@@ -171,7 +171,7 @@ pub trait Summed {
     /// One value.
     type Value: Decode;
     /// A sum: `i64` where the values are, otherwise `f64`.
-    type Total: Decode;
+    type Total: Decode + Default;
 }
 
 macro_rules! summed {
@@ -309,13 +309,13 @@ impl<T, Fields, V: Summed, G> SummingIndex<T> for SumIndex<T, Fields, V, G> {
 
 impl<T, Fields, G: GroupTypes> RankedIndex<T> for CountIndex<T, Fields, Ranked<G>> {
     type Group = G::Values;
-    type Total = u64;
+    type Total = u32;
 
     fn group(values: &[Option<ValueRef<'_>>]) -> Result<Self::Group, DecodeError> {
         G::read(values)
     }
 
-    fn total(count: u64, _: ValueRef<'_>) -> Result<u64, DecodeError> {
+    fn total(count: u32, _: ValueRef<'_>) -> Result<u32, DecodeError> {
         Ok(count)
     }
 }
@@ -328,7 +328,7 @@ impl<T, Fields, V: Summed, G: GroupTypes> RankedIndex<T> for SumIndex<T, Fields,
         G::read(values)
     }
 
-    fn total(_: u64, sum: ValueRef<'_>) -> Result<V::Total, DecodeError> {
+    fn total(_: u32, sum: ValueRef<'_>) -> Result<V::Total, DecodeError> {
         V::Total::decode(sum)
     }
 }

@@ -430,7 +430,7 @@ fn aggregates() {
     let user: Id<Person> = id(1);
     let text = user.to_string();
     let one = Some(ValueRef::String(&text));
-    let by_mood: ((Option<String>, Id<Person>), u64) = read(Entry::count_by_mood, &[None, one]);
+    let by_mood: ((Option<String>, Id<Person>), u32) = read(Entry::count_by_mood, &[None, one]);
     assert_eq!(by_mood, ((None, user), 3));
     let by_user: (Id<Person>, f64) = read(Entry::best, &[one]);
     assert_eq!(by_user, (user, 1.5));

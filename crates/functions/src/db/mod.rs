@@ -1,5 +1,6 @@
 //! The database as functions see it: a typed front door, and an untyped one by table name.
 
+mod aggregate;
 mod conditions;
 mod expression;
 mod extent;
@@ -10,11 +11,13 @@ mod scan;
 mod search;
 mod shape;
 mod table;
+mod table_aggregate;
 mod table_query;
 mod table_search;
 mod union;
 mod writer;
 
+pub use aggregate::{InOrder, Ranked, Ranking};
 pub use conditions::Conditions;
 pub use expression::{EvalError, Expression, field, literal, undefined};
 pub use query::{Documents, Order, Query};

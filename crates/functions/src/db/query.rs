@@ -145,19 +145,13 @@ impl<'a, T: Table, S: Shape<T>> Query<'a, T, S> {
     }
 
     /// How many rows there are. Without filters this depends on which documents are in the range, and on none of their
-    /// fields; each counts as read.
-    pub async fn count(mut self) -> Result<u32> {
-        let mut count = 0;
-        if self.rows.has_filters() {
-            self.for_each(usize::MAX, |_, _| count += 1).await?;
-            return Ok(count);
+    /// fields; each counts as read, unless an index over the same fields counts.
+    pub async fn count(self) -> Result<u32> {
+        if !self.rows.has_filters() {
+            return self.plan.count().await;
         }
-        self.plan = self.plan.presence();
-        let each = |_: &Document| {
-            count += 1;
-            Ok(true)
-        };
-        self.plan.for_each(usize::MAX, each).await?;
+        let mut count = 0;
+        self.for_each(usize::MAX, |_, _| count += 1).await?;
         Ok(count)
     }
 

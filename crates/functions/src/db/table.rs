@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::run::transaction_error;
 
 /// Reads a table by name.
+#[derive(Clone)]
 pub struct TableReader<'a> {
     pub(super) reader: &'a DatabaseReader,
     pub(super) name: &'a str,

@@ -131,14 +131,13 @@ impl<'a> TableQuery<'a> {
     /// How many documents there are. Without filters this depends on which documents are in the range, and on none of
     /// their fields; each counts as read.
     pub async fn count(self) -> Result<u32> {
-        let mut count = 0;
-        let unfiltered = self.rows.filters() == 0;
-        let (mut plan, rows) = self.ready().await?;
-        if unfiltered {
-            plan = plan.presence();
+        let (plan, rows) = self.ready().await?;
+        if rows.filters() == 0 {
+            return plan.count().await;
         }
+        let mut count = 0;
         plan.for_each(usize::MAX, |document| {
-            count += u32::from(unfiltered || rows.row(document)?.is_some());
+            count += u32::from(rows.row(document)?.is_some());
             Ok(true)
         })
         .await?;
