@@ -21,6 +21,7 @@ use crate::log::{CommitLog, DurableEvent};
 use crate::options::Options;
 use crate::overlap::CommitKeys;
 use crate::overlay::Residency;
+use crate::search::Buffers;
 use crate::snapshot::Snapshots;
 use crate::storage::Storage;
 use crate::transaction::Transaction;
@@ -86,6 +87,8 @@ pub(crate) struct Inner {
     pub(crate) checkpoints: Mutex<Checkpoints>,
     /// Held for reading while the blocks of a search index are walked, and for writing while they change.
     pub(crate) blocks: RwLock<()>,
+    /// What searches read postings into.
+    pub(crate) search_buffers: Buffers,
     pub(crate) holds: Arc<Holds>,
     /// The last backup that is recorded; 0 when there is none.
     pub(crate) backup_ts: AtomicU64,
@@ -320,6 +323,7 @@ impl Inner {
             system,
             checkpoints: Mutex::new(Checkpoints::default()),
             blocks: RwLock::new(()),
+            search_buffers: Buffers::default(),
             holds: Arc::default(),
             backup_ts: AtomicU64::new(0),
             group_callbacks: RwLock::new(Vec::new()),

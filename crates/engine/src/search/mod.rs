@@ -6,6 +6,7 @@
 
 mod ahead;
 mod block;
+mod buffers;
 mod chains;
 mod change;
 mod cursor;
@@ -30,6 +31,7 @@ mod walk;
 #[cfg(test)]
 mod model_tests;
 
+pub(crate) use buffers::Buffers;
 pub(crate) use change::SearchChange;
 pub(crate) use folding::Folding;
 pub use highlight::highlight;

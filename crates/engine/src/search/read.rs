@@ -80,7 +80,7 @@ impl Inner {
         let mut overlay = Walk::new(&store, range, filters, ts);
         let mut cursor = Cursor::new(&*self.storage, spec.keyspace, spec.filter_fields.len(), range);
         let mut stored = cursor.next_term()?.map(str::to_owned);
-        let (mut columns, mut both) = (Columns::default(), Columns::default());
+        let (mut columns, mut both) = (self.search_buffers.get(), self.search_buffers.get());
         loop {
             let order = match (overlay.peek(), &stored) {
                 (None, None) => return Ok(()),
@@ -96,7 +96,7 @@ impl Inner {
                 frequency += cursor.read(&ours.hidden, filters, &mut columns)?;
             }
             let found = match (columns.is_empty(), ours.columns.is_empty()) {
-                (_, true) => &columns,
+                (_, true) => &*columns,
                 (true, _) => &ours.columns,
                 _ => {
                     merge(&columns, &ours.columns, &mut both);

@@ -8,10 +8,10 @@
 //! with N documents that have text, n of them with the term, and f occurrences in this one. Each summand is rounded to a
 //! multiple of 2⁻³², so that sums are exact, whatever their order: the same state always gives the same ranks.
 //!
-//! Postings come term by term, ascending by id; those of all terms are merged two by two, like sizes with like, and of the
-//! last merge the best are kept.
+//! Postings come term by term, ascending by id; those of all terms are merged two by two, the shortest first, until three
+//! lists are left, and of these the best are kept in one walk.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 
 use super::posting::{Columns, DocKey};
 use super::statistics::Statistics;
@@ -80,18 +80,17 @@ impl Weight {
     }
 }
 
-/// Merges postings of one term after the other.
+/// Takes the postings of one term after the other, and merges them in the end.
 #[derive(Debug, Default)]
 pub(super) struct Merge {
-    /// Each ascending by id, and more than twice as long as the next.
+    /// Each ascending by id.
     runs: Vec<Vec<Hit>>,
-    spare: Vec<Vec<Hit>>,
 }
 
 impl Merge {
     /// Adds the postings of a term, but for the documents `without`, which are sorted.
     pub(super) fn add_term(&mut self, weight: Weight, columns: &Columns, without: &[u128]) {
-        let mut run = self.spare.pop().unwrap_or_default();
+        let mut run = Vec::new();
         let times = columns.creation_times.iter();
         let postings = columns.ids.iter().zip(&columns.frequencies).zip(&columns.lengths).zip(times);
         run.extend(postings.map(|(((id, frequency), length), creation_time)| Hit {
@@ -108,33 +107,38 @@ impl Merge {
     /// Adds hits that are sorted by id, none twice.
     pub(super) fn add(&mut self, run: Vec<Hit>) {
         self.runs.push(run);
-        while let [.., long, short] = &self.runs[..]
-            && long.len() <= 2 * short.len()
-        {
-            self.merge_last();
-        }
     }
 
+    /// Merges the two shortest runs of those that are sorted by length, the shortest last.
     fn merge_last(&mut self) {
         let (Some(a), Some(b)) = (self.runs.pop(), self.runs.pop()) else { return };
-        let mut merged = self.spare.pop().unwrap_or_default();
-        merged.reserve(a.len() + b.len());
+        let mut merged = Vec::with_capacity(a.len() + b.len());
         merge(&a, &b, |hit| merged.push(hit));
-        for mut run in [a, b] {
-            run.clear();
-            self.spare.push(run);
-        }
-        self.runs.push(merged);
+        let at = self.runs.partition_point(|run| run.len() > merged.len());
+        self.runs.insert(at, merged);
     }
 
     /// The best of all hits.
     pub(super) fn finish(mut self) -> Ranking {
-        while self.runs.len() > 2 {
+        self.runs.sort_unstable_by_key(|run| Reverse(run.len()));
+        while self.runs.len() > 3 {
             self.merge_last();
         }
         let mut best = Best::default();
-        let (a, b) = (self.runs.pop().unwrap_or_default(), self.runs.pop().unwrap_or_default());
-        merge(&a, &b, |hit| best.offer(hit));
+        let mut longest = self.runs.into_iter();
+        let (a, b) = (longest.next().unwrap_or_default(), longest.next().unwrap_or_default());
+        // The shortest of three is most often much shorter: where it is next is easy to guess.
+        let mut third = longest.next().unwrap_or_default().into_iter().peekable();
+        merge(&a, &b, |mut hit| {
+            while let Some(before) = third.next_if(|other| other.id < hit.id) {
+                best.offer(before);
+            }
+            if let Some(same) = third.next_if(|other| other.id == hit.id) {
+                hit.units += same.units;
+            }
+            best.offer(hit);
+        });
+        third.for_each(|hit| best.offer(hit));
         best.finish()
     }
 }
