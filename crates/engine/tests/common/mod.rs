@@ -3,6 +3,8 @@
 
 pub mod search;
 
+pub mod counters;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
