@@ -29,6 +29,7 @@ pub fn schema() -> Schema {
 #[index(by_email(email))] // email lookups
 #[index(by_username(username))] // username lookups
 #[index(by_confidence_level(confidence_level))] // confidence-based queries
+#[count(by_total_points(total_points))] // the leaderboard, and who is where on it
 pub struct User {
     pub email: String,
     pub username: String,
@@ -65,7 +66,7 @@ pub struct UserProfile {
 
 #[derive(Clone, Debug, PartialEq, Table)]
 #[table("journalEntries")]
-#[index(by_user_id(user_id))] // user's journal entries
+#[count(by_user_id(user_id))] // user's journal entries
 #[index(by_user_date(user_id))] // chronological journal entries: creation time closes every index
 #[index(by_mood(mood))] // mood-based queries
 #[search(search_content(content), filter(user_id, is_private))] // full-text search on journal content
@@ -109,7 +110,7 @@ pub enum Difficulty {
 #[derive(Clone, Debug, PartialEq, Table)]
 #[table("userMissions")]
 #[index(by_user_id(user_id))] // user's missions
-#[index(by_user_status(user_id, status))] // user's missions by status
+#[count(by_user_status(user_id, status))] // user's missions by status
 #[index(by_mission_id(mission_id))] // mission participants
 #[index(by_user_mission(user_id, mission_id))] // unique constraint on user-mission pairs
 pub struct UserMission {
@@ -180,8 +181,8 @@ pub enum ComfortLevel {
 #[table("eventAttendees")]
 #[index(by_event_id(event_id))] // event attendees
 #[index(by_user_id(user_id))] // user's event participation
-#[index(by_event_status(event_id, status))] // event attendees by status
-#[index(by_user_status(user_id, status))] // user's events by status
+#[count(by_event_status(event_id, status))] // event attendees by status
+#[count(by_user_status(user_id, status))] // user's events by status
 pub struct EventAttendee {
     pub event_id: Id<Event>,
     pub user_id: Id<User>,
@@ -280,6 +281,7 @@ pub enum MessageType {
 #[index(by_user_id(user_id))] // user's progress data
 #[index(by_user_date(user_id, tracking_date))] // chronological progress tracking
 #[index(by_date(tracking_date))] // date-based progress queries
+#[sum(points_by_user(user_id), points_earned, ranked)] // who earned most
 pub struct ProgressTracking {
     pub user_id: Id<User>,
     /// ISO date string.
@@ -328,7 +330,7 @@ pub struct MoodTracking {
 #[derive(Clone, Debug, PartialEq, Table)]
 #[table("socialGoals")]
 #[index(by_user_id(user_id))] // user's goals
-#[index(by_user_status(user_id, status))] // user's goals by status
+#[count(by_user_status(user_id, status))] // user's goals by status
 #[index(by_category(category))] // category-based goal queries
 #[search(search_goals(title), filter(user_id, status))] // full-text search on goal titles
 pub struct SocialGoal {

@@ -2,8 +2,10 @@
 
 mod achievements;
 mod coach;
+mod dashboard;
 mod events;
 pub mod journal_entries;
+pub mod leaderboard;
 mod missions;
 pub mod search;
 mod tracking;
@@ -16,7 +18,7 @@ use hull::prelude::*;
 use crate::not_found;
 
 /// The application's modules, as frontends name them.
-pub(crate) fn modules() -> [Module; 15] {
+pub(crate) fn modules() -> [Module; 16] {
     [
         users::module(),
         user_profiles::module(),
@@ -33,5 +35,6 @@ pub(crate) fn modules() -> [Module; 15] {
         tracking::insights::module(),
         tracking::moods::module(),
         tracking::goals::module(),
+        dashboard::module(),
     ]
 }

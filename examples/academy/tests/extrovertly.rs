@@ -170,6 +170,10 @@ async fn every_function_does_what_its_name_says() {
         assert!(page.iter().all(|found| found["marks"][0]["start"] == 0), "{page:?}");
     }
 
+    let best = app.query("users:leaderboard", json!({"limit": 1})).await;
+    assert_eq!(best, json!([{"rank": 1, "userId": ada, "username": "ada", "totalPoints": 160}]));
+    assert_eq!(app.query("users:rank", json!({"id": ben})).await, json!({"rank": 2, "of": 2}));
+
     app.remove("missions", &hard).await;
     app.remove("users", &ada).await;
     for (path, id) in [("journalEntries:get", &first), ("userMissions:get", &taken)] {

@@ -102,6 +102,24 @@ export function extrovertly({ query, mutation, refused }) {
     await holds("socialGoals", { userId, title: "Join a club", category: "club", currentValue: 0, status: "active" }, { listByUser: "userId", listByCategory: "category" });
   });
 
+  test("extrovertly: what there is, and who has most, is counted", async () => {
+    const userId = await mutation("users:create", { ...user("counted"), totalPoints: 1e9 });
+    await mutation("journalEntries:create", { userId, content: "c", mood: "calm", isPrivate: true });
+    await mutation("socialGoals:create", { userId, title: "t", currentValue: 0, status: "active" });
+    const day = { userId, activitiesCompleted: 0, journalEntries: 0, eventsAttended: 0, missionsCompleted: 0 };
+    for (const [n, pointsEarned] of [1e6, 2e6].entries()) {
+      await mutation("progressTracking:create", { ...day, trackingDate: `2026-02-0${n + 1}`, pointsEarned });
+    }
+    const { journalEntries, goalsActive, missionsCompleted } = await query("dashboard:ofUser", { userId });
+    assert.deepEqual([journalEntries, goalsActive, missionsCompleted], [1, 1, 0]);
+    const { users } = await query("dashboard:totals");
+    assert.equal(users, (await query("users:list", { limit: 1000 })).length);
+    assert.deepEqual(await query("users:leaderboard", { limit: 1 }), [{ rank: 1, userId, username: "counted", totalPoints: 1e9 }]);
+    assert.deepEqual(await query("users:rank", { id: userId }), { rank: 1, of: users });
+    assert.deepEqual(await query("progressTracking:listByPointsEarned", { limit: 1 }), [{ userId, points: 3e6, days: 2 }]);
+    assert.deepEqual(await query("progressTracking:sumByUser", { userId }), { days: 2, points: 3e6, bestDay: 2e6 });
+  });
+
   test("extrovertly: what may be long comes in pages, too", async () => {
     const userId = await mutation("users:create", user("reader"));
     const organizerId = userId;

@@ -24,14 +24,14 @@ pub(super) mod progress {
     }
 
     pub(in super::super) fn module() -> Module {
-        Module::new("progressTracking").with(functions![
+        crate::extrovertly::leaderboard::of_progress(Module::new("progressTracking").with(functions![
             create,
             get,
             list,
             list_by_user,
             list_by_date,
             list_by_user_paginated
-        ])
+        ]))
     }
 }
 

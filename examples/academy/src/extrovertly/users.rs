@@ -137,7 +137,7 @@ pub async fn remove(ctx: &MutationCtx, id: Id<User>) -> Result<()> {
 }
 
 pub(super) fn module() -> Module {
-    Module::new("users").with(functions![
+    super::leaderboard::of_users(Module::new("users").with(functions![
         create_user,
         create,
         get,
@@ -147,5 +147,5 @@ pub(super) fn module() -> Module {
         list_paginated,
         update,
         remove
-    ])
+    ]))
 }

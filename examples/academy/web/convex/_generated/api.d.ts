@@ -310,6 +310,50 @@ export declare const api: {
       null
     >;
   };
+  dashboard: {
+    /** How much a user has written, done and plans to do. */
+    ofUser: FunctionReference<
+      "query",
+      "public",
+      { userId: Id<"users"> },
+      {
+        /** Events that the user has been to. */
+        eventsAttended: number;
+        /** Events that the user goes to. */
+        eventsGoing: number;
+        /** Goals that are pursued. */
+        goalsActive: number;
+        /** Entries in the journal. */
+        journalEntries: number;
+        /** Missions that are assigned and not begun. */
+        missionsAssigned: number;
+        /** Missions that are done. */
+        missionsCompleted: number;
+        /** Missions that have begun. */
+        missionsInProgress: number;
+      }
+    >;
+    /** How much there is of everything. */
+    totals: FunctionReference<
+      "query",
+      "public",
+      {},
+      {
+        /** Answers to events. */
+        answers: number;
+        /** All events. */
+        events: number;
+        /** The entries of all journals. */
+        journalEntries: number;
+        /** Missions there are to choose from. */
+        missions: number;
+        /** Missions that users have taken on. */
+        missionsTaken: number;
+        /** All users. */
+        users: number;
+      }
+    >;
+  };
   eventAttendees: {
     /** A new document with its fields. */
     create: FunctionReference<
@@ -1894,6 +1938,20 @@ export declare const api: {
     list: FunctionReference<"query", "public", { limit?: number }, Array<Doc<"progressTracking">>>;
     /** Everybody's progress on a day. */
     listByDate: FunctionReference<"query", "public", { limit?: number; trackingDate: string }, Array<Doc<"progressTracking">>>;
+    /** Who earned most on the days that were tracked, the best first: 10 unless `limit` says otherwise, at most 1,000. */
+    listByPointsEarned: FunctionReference<
+      "query",
+      "public",
+      { limit?: number },
+      Array<{
+        /** How many days were tracked. */
+        days: number;
+        /** The points of all days. */
+        points: number;
+        /** The user. */
+        userId: Id<"users">;
+      }>
+    >;
     /** A user's days. */
     listByUser: FunctionReference<"query", "public", { limit?: number; userId: Id<"users"> }, Array<Doc<"progressTracking">>>;
     /** A user's days in pages. */
@@ -1934,6 +1992,20 @@ export declare const api: {
         pageStatus?: "SplitRecommended" | "SplitRequired";
         /** The middle of the page, for splitting it in two, if more than two documents were read. */
         splitCursor?: string;
+      }
+    >;
+    /** What a user's tracked days add up to. */
+    sumByUser: FunctionReference<
+      "query",
+      "public",
+      { userId: Id<"users"> },
+      {
+        /** The points of the best day, if there is one. */
+        bestDay: number | null;
+        /** How many days were tracked. */
+        days: number;
+        /** The points of all of them. */
+        points: number;
       }
     >;
   };
@@ -2550,6 +2622,22 @@ export declare const api: {
     getByEmail: FunctionReference<"query", "public", { email: string }, Doc<"users"> | null>;
     /** The user with this name, or null. */
     getByUsername: FunctionReference<"query", "public", { username: string }, Doc<"users"> | null>;
+    /** The users with most points, the best first: 10 unless `limit` says otherwise, at most 1,000. */
+    leaderboard: FunctionReference<
+      "query",
+      "public",
+      { limit?: number },
+      Array<{
+        /** 1 for the user with most points. */
+        rank: number;
+        /** The points of all missions that the user has completed. */
+        totalPoints: number;
+        /** The user. */
+        userId: Id<"users">;
+        /** What the user is called by others. */
+        username: string;
+      }>
+    >;
     /** The newest users first, 50 unless `limit` says otherwise. */
     list: FunctionReference<"query", "public", { limit?: number }, Array<Doc<"users">>>;
     /** All documents in pages, the newest first. */
@@ -2590,6 +2678,19 @@ export declare const api: {
         /** The middle of the page, for splitting it in two, if more than two documents were read. */
         splitCursor?: string;
       }
+    >;
+    /** A user's place among all users, or null where there is no such user. */
+    rank: FunctionReference<
+      "query",
+      "public",
+      { id: Id<"users"> },
+      | {
+          /** How many users there are. */
+          of: number;
+          /** 1 for the user with most points. */
+          rank: number;
+        }
+      | null
     >;
     /** Removes a user, and what belongs to nobody else: the profile, the journal and the missions assigned. */
     remove: FunctionReference<"mutation", "public", { id: Id<"users"> }, null>;

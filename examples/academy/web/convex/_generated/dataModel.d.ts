@@ -332,9 +332,9 @@ export type DataModel = {
     indexes: {
       by_id: ["_id"];
       by_creation_time: ["_creationTime"];
-      by_user_id: ["userId", "_creationTime"];
       by_user_date: ["userId", "_creationTime"];
       by_mood: ["mood", "_creationTime"];
+      by_user_id: ["userId", "_creationTime"];
     };
     searchIndexes: {
       search_content: {
@@ -1114,6 +1114,7 @@ export type DataModel = {
       by_user_id: ["userId", "_creationTime"];
       by_user_date: ["userId", "trackingDate", "_creationTime"];
       by_date: ["trackingDate", "_creationTime"];
+      points_by_user: ["userId", "_creationTime"];
     };
     searchIndexes: {};
     vectorIndexes: {};
@@ -1400,8 +1401,8 @@ export type DataModel = {
       by_id: ["_id"];
       by_creation_time: ["_creationTime"];
       by_user_id: ["userId", "_creationTime"];
-      by_user_status: ["userId", "status", "_creationTime"];
       by_category: ["category", "_creationTime"];
+      by_user_status: ["userId", "status", "_creationTime"];
     };
     searchIndexes: {
       search_goals: {
@@ -1477,9 +1478,9 @@ export type DataModel = {
       by_id: ["_id"];
       by_creation_time: ["_creationTime"];
       by_user_id: ["userId", "_creationTime"];
-      by_user_status: ["userId", "status", "_creationTime"];
       by_mission_id: ["missionId", "_creationTime"];
       by_user_mission: ["userId", "missionId", "_creationTime"];
+      by_user_status: ["userId", "status", "_creationTime"];
     };
     searchIndexes: {};
     vectorIndexes: {};
@@ -1649,6 +1650,7 @@ export type DataModel = {
       by_email: ["email", "_creationTime"];
       by_username: ["username", "_creationTime"];
       by_confidence_level: ["confidenceLevel", "_creationTime"];
+      by_total_points: ["totalPoints", "_creationTime"];
     };
     searchIndexes: {};
     vectorIndexes: {};
