@@ -1,6 +1,12 @@
 //! Crashes, failures, damage, holds, and what is dropped.
 
+use std::sync::atomic::AtomicU64;
+use std::sync::{OnceLock, Weak};
+
 use super::*;
+use crate::engine::Inner;
+use crate::key::storage_key;
+use crate::storage::{Chunk, StorageError, StorageStats};
 
 #[test]
 fn every_crash_leaves_the_postings_of_the_documents() {
@@ -250,4 +256,89 @@ fn a_damaged_block_is_named_and_a_new_index_takes_its_place() {
     check(&engine.begin(), &state, &mut rng);
     drop(engine);
     check(&disk.open(2).unwrap().begin(), &state, &mut rng);
+}
+
+/// Storage that looks whether readers of blocks are kept out while blocks change.
+struct Watched {
+    inner: MemoryStorage,
+    engine: OnceLock<Weak<Inner>>,
+    blocks: AtomicU64,
+}
+
+impl Storage for Watched {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        self.inner.get(key)
+    }
+
+    fn range(
+        &self,
+        start: &[u8],
+        end: Option<&[u8]>,
+        reverse: bool,
+        limit_keys: usize,
+        limit_bytes: usize,
+    ) -> Result<Chunk, StorageError> {
+        self.inner.range(start, end, reverse, limit_keys, limit_bytes)
+    }
+
+    fn apply(&self, batch: Batch) -> Result<(), StorageError> {
+        if let Some(engine) = self.engine.get().and_then(Weak::upgrade) {
+            let catalog = engine.newest_catalog();
+            let searches = catalog.tables().flat_map(|table| table.search_specs());
+            let blocks: Vec<_> = searches.map(|spec| storage_key(spec.keyspace, b"p")).collect();
+            let has_blocks =
+                batch.changes().iter().any(|(k, _)| blocks.iter().any(|prefix| k.starts_with(prefix)));
+            if has_blocks {
+                assert!(engine.blocks.try_read().is_none(), "blocks change while they may be read");
+                self.blocks.fetch_add(1, Atomic::Relaxed);
+            }
+        }
+        self.inner.apply(batch)
+    }
+
+    fn sync(&self) -> Result<(), StorageError> {
+        if let Some(engine) = self.engine.get().and_then(Weak::upgrade) {
+            assert!(engine.blocks.try_read().is_some(), "readers wait for a sync");
+        }
+        self.inner.sync()
+    }
+
+    fn reopen(&self) -> Result<(), StorageError> {
+        self.inner.reopen()
+    }
+
+    fn stats(&self) -> StorageStats {
+        self.inner.stats()
+    }
+}
+
+#[test]
+fn blocks_change_while_nobody_reads_them() {
+    let watched =
+        Arc::new(Watched { inner: MemoryStorage::new(), engine: OnceLock::new(), blocks: AtomicU64::new(0) });
+    let mut options = Options::new(watched.clone(), Arc::new(MemoryLog::new()));
+    options.seed = Some(1);
+    options.background = false;
+    let engine = Engine::open(options).unwrap();
+    watched.engine.set(Arc::downgrade(&engine.inner)).unwrap();
+    engine.apply_schema(&schema(), &mut |_| {}).unwrap();
+    let (mut state, mut rng) = (State::new(), SmallRng::seed_from_u64(1));
+    for _ in 0..3 {
+        for _ in 0..40 {
+            write(&engine, &mut state, &mut rng);
+        }
+        wait_durable(&engine);
+        engine.maintain().unwrap();
+        drop(engine.hold().unwrap());
+        let tx = engine.begin();
+        let spec = Index::Text.spec(&tx);
+        let table = tx.catalog.table("t").unwrap();
+        let each = &mut |_: &str, _, _: &Columns| {
+            assert!(engine.inner.blocks.try_write().is_none(), "blocks may change while they are read");
+            true
+        };
+        tx.engine.postings(table, &spec, Terms::Prefix(""), &[], tx.snapshot(), each).unwrap();
+    }
+    assert!(watched.blocks.load(Atomic::Relaxed) >= 3);
+    check(&engine.begin(), &state, &mut rng);
 }
