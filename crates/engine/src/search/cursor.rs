@@ -178,8 +178,10 @@ impl<'a> Cursor<'a> {
         let mut gone = 0;
         if some_hidden {
             let ids = &self.group.ids;
+            let until = hidden.partition_point(|id| ids.last().is_some_and(|last| id <= last));
+            let hidden = hidden.get(..until).unwrap_or_default();
             gone = hidden.iter().filter(|id| ids.binary_search(id).is_ok()).count() as u64;
-            let is_hidden = |id: &DocKey| hidden.binary_search(id).is_ok();
+            let is_hidden = |id: &DocKey| gone > 0 && hidden.binary_search(id).is_ok();
             self.places.retain(|place| ids.get(usize::from(*place)).is_some_and(|id| !is_hidden(id)));
         }
         columns.extend_from(&self.group, &self.places);

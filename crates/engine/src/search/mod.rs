@@ -17,6 +17,7 @@ mod info;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 mod life_tests;
+mod list;
 mod posting;
 mod query;
 mod read;

@@ -8,9 +8,10 @@ use std::ops::Bound;
 use hull_value::Timestamp;
 
 use super::chains::CHAIN_BYTES;
+use super::list::LISTED_BYTES;
 use super::posting::{DocKey, Posting};
 use super::statistics::Stored;
-use super::store::{AT_ONCE, LISTED_BYTES, Position, SearchStore, State, TERM_BYTES};
+use super::store::{AT_ONCE, Position, SearchStore, State, TERM_BYTES};
 
 /// So many documents are let go of while the index is locked; few in tests.
 const DOCUMENTS_AT_ONCE: usize = if cfg!(test) { 20 } else { 512 };
@@ -36,18 +37,17 @@ impl SearchStore {
         each: &mut dyn FnMut(FoldStep<'_>),
     ) -> Option<Position> {
         let state = self.state.read();
-        let mut left = AT_ONCE;
+        let (mut left, mut last) = (AT_ONCE, None);
         for (term, list) in state.lists(Bound::Unbounded, after) {
-            let some = list.get(..left).unwrap_or(list);
-            for listed in some {
+            for listed in list {
+                if left == 0 {
+                    return last.map(Position::new);
+                }
+                (left, last) = (left - 1, Some((term, listed.id)));
                 let decided = listed.chain(&state.chains).and_then(|chain| listed.decide(chain, term, ts));
                 if let Some((_, posting)) = decided.filter(|(since, _)| *since > reached) {
                     each((term, listed.id, posting));
                 }
-            }
-            left -= some.len();
-            if let Some(last) = some.last().filter(|_| left == 0) {
-                return Some(Position { term: term.into(), id: last.id });
             }
         }
         None
@@ -127,8 +127,6 @@ impl State {
             if list.is_empty() {
                 freed += TERM_BYTES + term.len();
                 empty.push(term.clone());
-            } else if list.capacity() > 2 * list.len() + 8 {
-                list.shrink_to_fit();
             }
             if looked_at >= AT_ONCE {
                 next = Some(term.clone());

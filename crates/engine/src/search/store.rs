@@ -18,6 +18,7 @@ use parking_lot::RwLock;
 use super::chains::{CHAIN_BYTES, Chain, Chains, version_bytes};
 use super::change::SearchChange;
 pub(crate) use super::cursor::Terms as TermRange;
+use super::list::{LISTED_BYTES, List, Listed};
 use super::posting::{Columns, DocKey, Posting, SearchSpec};
 use super::statistics::{CHANGE_BYTES, History, Statistics, Stored};
 use crate::overlay::Applied;
@@ -34,7 +35,7 @@ pub(crate) struct SearchStore {
 pub(super) struct State {
     pub(super) chains: Chains,
     /// For each term the documents that are listed under it, ascending by id.
-    pub(super) inverted: BTreeMap<Box<str>, Vec<Listed>>,
+    pub(super) inverted: BTreeMap<Box<str>, List>,
     pub(super) history: History,
     /// What storage holds as of the last complete checkpoint.
     pub(super) stored: Stored,
@@ -42,18 +43,6 @@ pub(super) struct State {
     pub(super) unstored: u64,
 }
 
-/// A document under a term.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Listed {
-    pub(super) id: DocKey,
-    /// The place of its chain.
-    at: u32,
-    /// How often its newest version has the term; zero when it does not.
-    frequency: u32,
-}
-
-/// What a document takes in the list of a term.
-pub(super) const LISTED_BYTES: usize = size_of::<Listed>() + 8;
 /// What a term takes beside its list and its bytes, in nodes that are 50 to 70 % full.
 pub(super) const TERM_BYTES: usize = 80;
 /// So many entries of lists are looked at while the index is locked; few in tests.
@@ -64,6 +53,12 @@ pub(super) const AT_ONCE: usize = if cfg!(test) { 50 } else { 4096 };
 pub(super) struct Position {
     pub(super) term: Box<str>,
     pub(super) id: DocKey,
+}
+
+impl Position {
+    pub(super) fn new((term, id): (&str, DocKey)) -> Self {
+        Self { term: term.into(), id }
+    }
 }
 
 /// What the overlay decides of one term.
@@ -118,13 +113,12 @@ impl State {
         &'a self,
         start: Bound<&str>,
         after: Option<&Position>,
-    ) -> impl Iterator<Item = (&'a str, &'a [Listed])> {
+    ) -> impl Iterator<Item = (&'a str, impl Iterator<Item = &'a Listed>)> {
         let start = after.map_or(start, |after| Bound::Included(&*after.term));
         let after = after.cloned();
         self.inverted.range::<str, _>((start, Bound::Unbounded)).map(move |(term, list)| {
             let behind = after.as_ref().filter(|after| after.term == *term);
-            let first = behind.map_or(0, |after| list.partition_point(|listed| listed.id <= after.id));
-            (&**term, list.get(first..).unwrap_or_default())
+            (&**term, list.behind(behind.map(|after| after.id)))
         })
     }
 }
@@ -176,18 +170,8 @@ impl SearchStore {
                     inverted.entry(term.clone()).or_default()
                 }
             };
-            // Ids grow with time, mostly.
-            let place = match list.last() {
-                Some(last) if last.id < id => Err(list.len()),
-                _ => list.binary_search_by_key(&id, |listed| listed.id),
-            };
-            let listed = Listed { id, at, frequency };
-            match place {
-                Ok(place) => list[place] = listed,
-                Err(place) => {
-                    list.insert(place, listed);
-                    added += LISTED_BYTES;
-                }
+            if list.set(Listed { id, at, frequency }) {
+                added += LISTED_BYTES;
             }
         }
         *unstored += added as u64;
@@ -213,15 +197,18 @@ impl SearchStore {
             TermRange::Exact(text) | TermRange::Prefix(text) => Bound::Included(text),
         };
         let state = self.state.read();
-        let mut left = AT_ONCE;
+        let (mut left, mut last) = (AT_ONCE, None);
         let lists = state.lists(start, after);
         for (term, list) in lists.take_while(|(term, _)| range.compare(term.as_bytes()).is_eq()) {
-            if all.back().is_none_or(|last| *last.term != *term) {
-                all.push_back(Decided { term: term.into(), ..Decided::default() });
-            }
-            let decided = all.back_mut()?;
-            let some = list.get(..left).unwrap_or(list);
-            for listed in some {
+            for listed in list {
+                if left == 0 {
+                    return last.map(Position::new);
+                }
+                (left, last) = (left - 1, Some((term, listed.id)));
+                if all.back().is_none_or(|last| *last.term != *term) {
+                    all.push_back(Decided { term: term.into(), ..Decided::default() });
+                }
+                let decided = all.back_mut()?;
                 let Some(chain) = listed.chain(&state.chains) else { continue };
                 let Some((_, posting)) = listed.decide(chain, term, ts) else { continue };
                 decided.hidden.push(listed.id);
@@ -230,10 +217,6 @@ impl SearchStore {
                 if passes(posting, filters) {
                     decided.columns.push(listed.id, Posting { filters: &[], ..posting });
                 }
-            }
-            left -= some.len();
-            if let Some(last) = some.last().filter(|_| left == 0) {
-                return Some(Position { term: term.into(), id: last.id });
             }
         }
         None
