@@ -50,6 +50,8 @@ pub struct Transaction {
     pub(crate) writes: Writes,
     pub(crate) ids: IdMaker,
     pub(crate) creation_time: Option<f64>,
+    /// Points of the read set that searches have added.
+    found: u32,
     usage: Usage,
     limits: Limits,
     tables: SmallVec<[Keyspace; 4]>,
@@ -85,6 +87,7 @@ impl Transaction {
             writes: Writes::default(),
             ids: IdMaker::default(),
             creation_time: None,
+            found: 0,
             usage: Usage::default(),
             limits: Limits::default(),
             tables: SmallVec::new(),
@@ -208,7 +211,7 @@ impl Transaction {
             return Ok(None);
         };
         depend_on(&mut self.tables, &mut self.reads, table);
-        note_read(&mut self.usage, &mut self.reads, &self.limits)?;
+        note_read(&mut self.usage, &mut self.reads, &self.limits, self.found)?;
         self.reads.add_point_of(table.by_id, table.fields.read(projection), &id.internal.0);
         let Some(read) = self.engine.read(table, &id.internal.0, self.snapshot.ts())? else {
             return Ok(None);
@@ -310,6 +313,26 @@ impl Transaction {
         k: &[u8],
     ) -> Result<Option<Read>, TxError> {
         self.note_read()?;
+        self.look_at(table, mask, k)
+    }
+
+    /// Reads a document that a search has found: the search was counted as a read, and this is none of its own.
+    pub(crate) fn read_found(
+        &mut self,
+        table: &Arc<TableInfo>,
+        mask: FieldMask,
+        k: &[u8],
+    ) -> Result<Option<Read>, TxError> {
+        self.found += 1;
+        self.look_at(table, mask, k)
+    }
+
+    fn look_at(
+        &mut self,
+        table: &Arc<TableInfo>,
+        mask: FieldMask,
+        k: &[u8],
+    ) -> Result<Option<Read>, TxError> {
         self.reads.add_point_of(table.by_id, mask, k);
         self.settle(table, mask, k);
         let found = self.find(table, k)?;
@@ -356,7 +379,7 @@ impl Transaction {
 
     /// Counts one get or scan.
     pub(crate) fn note_read(&mut self) -> Result<(), TxError> {
-        note_read(&mut self.usage, &mut self.reads, &self.limits)
+        note_read(&mut self.usage, &mut self.reads, &self.limits, self.found)
     }
 
     /// Counts a document that was read.
@@ -398,10 +421,11 @@ fn depend_on(tables: &mut SmallVec<[Keyspace; 4]>, reads: &mut ReadSet, table: &
     }
 }
 
-/// Counts one get or scan.
-fn note_read(usage: &mut Usage, reads: &mut ReadSet, limits: &Limits) -> Result<(), TxError> {
+/// Counts one get, scan or search; `found` are the points of the read set that are none of these.
+fn note_read(usage: &mut Usage, reads: &mut ReadSet, limits: &Limits, found: u32) -> Result<(), TxError> {
     usage.reads += 1;
-    if reads.count(limits.intervals_read as usize) > limits.intervals_read as usize {
+    let most = limits.intervals_read.saturating_add(found) as usize;
+    if reads.count(most) > most {
         return Err(TxError::TooManyReads(limits.intervals_read));
     }
     Ok(())

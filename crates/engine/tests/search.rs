@@ -76,10 +76,10 @@ fn oracle(question: &Question, state: &State) -> Vec<(DocumentId, f64)> {
     let mut wanted: Vec<String> = Vec::new();
     let mut last = None;
     for word in words(&question.text) {
+        if wanted.len() == 16 {
+            break;
+        }
         if !wanted.contains(&word) {
-            if wanted.len() == 16 {
-                break;
-            }
             wanted.push(word.clone());
         }
         last = Some(word);

@@ -6,7 +6,7 @@ mod common;
 use common::*;
 use hull_engine::{Engine, SearchRequest, Transaction};
 use hull_model::{Amount, Schema, define_table, v};
-use hull_value::ValueRef;
+use hull_value::{DocumentId, ValueRef};
 
 fn schema() -> Schema {
     let table = define_table("t").document(v::any());
@@ -51,6 +51,73 @@ fn at_most_1024_documents_can_be_reached() {
     assert_eq!(tx.next_found(&mut search).unwrap(), None, "nothing beyond the end was wanted");
     tx.delete(first.id).unwrap();
     assert_eq!(all(&mut tx), (1024, None));
+}
+
+#[test]
+fn what_lies_behind_a_position_stays_there_when_other_documents_change_the_ranks() {
+    let engine = Engine::open(options()).unwrap();
+    engine.apply_schema(&schema(), &mut |_| {}).unwrap();
+    let insert = |texts: &[&str]| {
+        let mut tx = engine.begin();
+        for text in texts {
+            tx.insert("t", &object(&[("text", (*text).into())])).unwrap();
+        }
+        engine.commit(tx).unwrap();
+    };
+    let request = SearchRequest { table: "t", index: "plain", field: None, text: "rain wor", filters: &[] };
+    let ids = |tx: &mut Transaction, mut search: hull_engine::Search, most: usize| {
+        let mut ids = Vec::new();
+        while ids.len() < most
+            && let Some(document) = tx.next_found(&mut search).unwrap()
+        {
+            ids.push(document.id);
+        }
+        (ids, search.position())
+    };
+    insert(&["word", "rain word", "word", "a word", "word", "rain", "words"]);
+    for at in 1..=7 {
+        let mut tx = engine.begin();
+        let search = tx.search(&request).unwrap();
+        let (all, _) = ids(&mut tx, search, 99);
+        let search = tx.search(&request).unwrap();
+        let (first, position) = ids(&mut tx, search, at);
+        let position = position.as_deref();
+        insert(&["snow", "snow and ice and more of it", "rainy rain rain"]);
+        let mut tx = engine.begin();
+        let search = tx.search_from(&request, position).unwrap().between(position, None);
+        let (behind, end) = ids(&mut tx, search, 99);
+        let search = tx.search_from(&request, position).unwrap().between(None, position);
+        let (before, _) = ids(&mut tx, search, 99);
+        let old = |ids: &[DocumentId]| ids.iter().copied().filter(|id| all.contains(id)).collect::<Vec<_>>();
+        assert_eq!([old(&first), old(&behind)].concat(), all, "behind {at}");
+        assert_eq!(old(&before), old(&first), "up to {at}");
+        // A position behind that one is among the same ranks.
+        assert_eq!(
+            end.map(|end| end[32..].to_vec()),
+            position.map(|at| at[32..].to_vec()).filter(|_| !behind.is_empty())
+        );
+    }
+}
+
+#[test]
+fn what_a_search_finds_counts_as_documents_and_the_search_as_one_read() {
+    let engine = Engine::open(options()).unwrap();
+    engine.apply_schema(&schema(), &mut |_| {}).unwrap();
+    let mut tx = engine.begin();
+    let ids: Vec<_> = (0..20).map(|_| tx.insert("t", &object(&[("text", "word".into())])).unwrap()).collect();
+    engine.commit(tx).unwrap();
+    let mut tx = engine.begin();
+    let mut limits = tx.limits();
+    limits.intervals_read = 10;
+    tx.set_limits(limits);
+    for index in ["plain", "search_text"] {
+        let request = SearchRequest { table: "t", index, field: None, text: "wor", filters: &[] };
+        let mut search = tx.search(&request).unwrap();
+        while tx.next_found(&mut search).unwrap().is_some() {}
+    }
+    assert_eq!((tx.usage().reads, tx.usage().documents_read), (2, 40));
+    tx.get(ids[0]).unwrap();
+    assert_eq!(tx.usage().reads, 3);
 }
 
 #[test]

@@ -374,6 +374,30 @@ async fn pages_are_the_search_in_parts() {
 }
 
 #[tokio::test]
+async fn a_page_goes_on_where_the_last_one_ended_though_other_entries_change_the_ranks() {
+    let app = app();
+    app.mutation(add_many { count: 12 }).await.unwrap();
+    app.settled().await;
+    let all = app.query(found { text: "common".into(), user: "eve".into() }).await.unwrap();
+    let page = |options| page { text: "common".into(), user: "eve".into(), pagination_opts: options };
+    let mut rows = Vec::new();
+    let mut options = PaginationOptions::first(5);
+    loop {
+        let part = app.query(page(options)).await.unwrap();
+        rows.extend(part.page);
+        if part.is_done {
+            break;
+        }
+        options = PaginationOptions::first(5).after(part.continue_cursor);
+        for content in ["of something else", "else"] {
+            app.mutation(add { user: "eve".into(), content: content.into() }).await.unwrap();
+        }
+        app.settled().await;
+    }
+    assert_eq!(rows, all);
+}
+
+#[tokio::test]
 async fn live_pages_have_neither_gaps_nor_rows_in_common() {
     let app = app();
     app.mutation(add_many { count: 12 }).await.unwrap();

@@ -48,5 +48,8 @@ mod tests {
         assert_eq!(marked(&words.join(" "), &words.join(" ")).len(), 16);
         let repeated = format!("w10 {}", words[..16].join(" "));
         assert_eq!(marked(&words.join(" "), &repeated).len(), 16);
+        // The last one that counts is the beginning of others, whatever is behind it.
+        let more = format!("{} w10", words[..16].join(" "));
+        assert_eq!(marked("w10x w25x", &more), ["w25x"]);
     }
 }

@@ -18,6 +18,7 @@ mod info;
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 mod life_tests;
 mod list;
+mod place;
 mod posting;
 mod query;
 mod read;

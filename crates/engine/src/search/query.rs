@@ -4,13 +4,15 @@
 //! that no longer lies there, is noticed. Beyond that it depends on the documents it hands out, as far as its caller looks
 //! at them. The statistics that ranks are made of (how many documents there are, how long they are and how many have a
 //! term) are read at the snapshot and depended on by nobody: else any two writers would meet in them. So between two
-//! commits that match, the order of what was found may be that of the first.
+//! commits that match, the order of what was found may be that of the first. A search that goes on from a position ranks by
+//! the statistics that the position has, so that what comes behind it is what came behind it before.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hull_value::{DocumentId, FieldPath, InternalId, ValueRef, write_sort_key};
 
+use super::place::{Ranks, hit_of};
 use super::posting::{Columns, SearchDoc, SearchSpec, filter_hash};
 use super::score::{CANDIDATES, Hit, Merge, Ranking, Weight};
 use super::statistics::Statistics;
@@ -67,6 +69,7 @@ pub struct Search {
     /// The filters as they are, since two values may have the same hash: the fields with the sort keys of their values.
     filters: Vec<(FieldPath, Vec<u8>)>,
     ranking: Ranking,
+    ranks: Ranks,
     after: Option<Hit>,
     until: Option<Hit>,
     last: Option<Hit>,
@@ -79,11 +82,22 @@ impl Transaction {
     /// Of the text the first 16 distinct tokens count, the last of them also as the beginning of a term, and 64 terms
     /// of the index at most: those that are tokens first, then the others in the order of their bytes.
     pub fn search(&mut self, request: &SearchRequest<'_>) -> Result<Search, TxError> {
+        self.search_from(request, None)
+    }
+
+    /// Begins a search that is to go on from a position of an earlier one for the same, or to end at it: with the ranks of
+    /// that one, by the statistics of its time. What [`Search::position`] didn't give counts as none.
+    pub fn search_from(
+        &mut self,
+        request: &SearchRequest<'_>,
+        position: Option<&[u8]>,
+    ) -> Result<Search, TxError> {
         self.note_read()?;
         let mut search = Search {
             table: None,
             filters: Vec::new(),
             ranking: Ranking::default(),
+            ranks: Ranks::default(),
             after: None,
             until: None,
             last: None,
@@ -111,7 +125,8 @@ impl Transaction {
             let (keyspace, within) = (spec.keyspace, within.clone());
             self.reads.add_within(keyspace, FieldMask::ALL, &start, end.as_deref(), within);
         }
-        search.ranking = self.rank(&table, &spec, &terms, &filters)?;
+        let ranks = position.and_then(Ranks::of_position);
+        (search.ranking, search.ranks) = self.rank(&table, &spec, &terms, &filters, ranks)?;
         search.table = Some(table);
         Ok(search)
     }
@@ -129,7 +144,7 @@ impl Transaction {
             }
             search.last = Some(hit);
             let key = hit.key();
-            match self.read(&table, search.mask, &key)? {
+            match self.read_found(&table, search.mask, &key)? {
                 Some(read) if search.holds(&read.document) => return Ok(Some(read.document)),
                 Some(_) => {}
                 // It was deleted since the search began.
@@ -148,15 +163,16 @@ impl Transaction {
         Ok(None)
     }
 
-    /// Ranks the documents that match.
+    /// Ranks the documents that match, by these ranks or those of the snapshot.
     fn rank(
         &self,
         table: &Arc<TableInfo>,
         spec: &SearchSpec,
         terms: &Terms,
         filters: &[(usize, u64)],
-    ) -> Result<Ranking, TxError> {
-        let Some(last) = &terms.last else { return Ok(Ranking::default()) };
+        ranks: Option<Ranks>,
+    ) -> Result<(Ranking, Ranks), TxError> {
+        let Some(last) = &terms.last else { return Ok(Default::default()) };
         let (engine, ts) = (&self.engine, self.snapshot.ts());
         let own = Own::of(&self.writes, table, spec, terms);
         let stored = engine.search_statistics(table, spec, ts)?;
@@ -164,7 +180,9 @@ impl Transaction {
             documents: stored.documents.saturating_add_signed(own.documents),
             length: stored.length.saturating_add_signed(own.length),
         };
-        let mut scorer = Scorer { statistics, own: &own, merge: Merge::default(), weights: Vec::new() };
+        let fixed = ranks.is_some();
+        let ranks = ranks.unwrap_or(Ranks { statistics, frequencies: Vec::new() });
+        let mut scorer = Scorer { fixed, ranks, own: &own, merge: Merge::default(), weights: Vec::new() };
         for token in &terms.exact {
             let mut found = false;
             engine.postings(
@@ -253,10 +271,11 @@ impl Search {
         self
     }
 
-    /// The position of the document that was yielded last: 32 bytes, in ascending order of their bytes as the search
-    /// goes on. It holds also for a later search for the same, among whose documents that one need not be.
+    /// The position of the document that was yielded last, and what ranks are made of: in ascending order of its bytes as
+    /// the search goes on. It holds also for a later search for the same, among whose documents that one need not be:
+    /// [`Transaction::search_from`].
     pub fn position(&self) -> Option<Vec<u8>> {
-        self.last.as_ref().map(position_of)
+        self.last.as_ref().map(|last| self.ranks.position(last))
     }
 
     /// What was yielded last, and its rank.
@@ -278,30 +297,6 @@ impl Search {
     }
 }
 
-/// A position: the units of the score, the creation time and the id, each so that what comes later is greater.
-fn position_of(hit: &Hit) -> Vec<u8> {
-    let mut out = Vec::with_capacity(32);
-    let time = hit.creation_time.to_bits();
-    // Ascending with the number: negative ones are turned round.
-    let time = if time >> 63 == 0 { time | 1 << 63 } else { !time };
-    out.extend_from_slice(&(!hit.units).to_be_bytes());
-    out.extend_from_slice(&(!time).to_be_bytes());
-    out.extend_from_slice(&(!hit.id).to_be_bytes());
-    out
-}
-
-fn hit_of(position: &[u8]) -> Option<Hit> {
-    let (units, rest) = position.split_first_chunk()?;
-    let (time, id) = rest.split_first_chunk()?;
-    let time = !u64::from_be_bytes(*time);
-    let time = if time >> 63 == 1 { time ^ 1 << 63 } else { !time };
-    Some(Hit {
-        id: !u128::from_be_bytes(id.try_into().ok()?),
-        units: !u64::from_be_bytes(*units),
-        creation_time: f64::from_bits(time),
-    })
-}
-
 /// What is searched for.
 #[derive(Debug)]
 pub(super) struct Terms {
@@ -315,11 +310,10 @@ impl Terms {
     pub(super) fn of(text: &str) -> Self {
         let mut terms = Terms { exact: Vec::new(), last: None };
         for token in tokens(text) {
-            let known = terms.exact.iter().any(|known| **known == *token.term);
-            if !known {
-                if terms.exact.len() == MAX_TOKENS {
-                    break;
-                }
+            if terms.exact.len() == MAX_TOKENS {
+                break;
+            }
+            if !terms.exact.iter().any(|known| **known == *token.term) {
                 terms.exact.push(Box::from(&*token.term));
             }
             terms.last = Some(Box::from(&*token.term));
@@ -396,7 +390,9 @@ impl Own {
 
 /// Adds up what terms are worth.
 struct Scorer<'a> {
-    statistics: Statistics,
+    /// Whether the ranks are those of an earlier search; else they are found on the way.
+    fixed: bool,
+    ranks: Ranks,
     own: &'a Own,
     merge: Merge,
     /// The terms that were added.
@@ -415,14 +411,20 @@ impl Scorer<'_> {
         if frequency == 0 || self.is_full() {
             return;
         }
-        let weight = Weight::new(self.statistics, frequency, boost);
+        let frequency = if self.fixed {
+            self.ranks.frequency(term)
+        } else {
+            self.ranks.frequencies.push((term.into(), u32::try_from(frequency).unwrap_or(u32::MAX)));
+            frequency
+        };
+        let weight = Weight::new(self.ranks.statistics, frequency, boost);
         self.weights.push((term.into(), weight));
         if let Some(columns) = columns {
             self.merge.add_term(weight, columns, &self.own.written);
         }
     }
 
-    fn finish(mut self, filters: &[(usize, u64)]) -> Ranking {
+    fn finish(mut self, filters: &[(usize, u64)]) -> (Ranking, Ranks) {
         let within = |document: &SearchDoc| {
             filters.iter().all(|(at, hash)| document.filters.get(*at).is_some_and(|own| own == hash))
         };
@@ -436,6 +438,6 @@ impl Scorer<'_> {
                 Some(Hit { id: *id, units: found.sum(), creation_time: document.creation_time })
             });
         self.merge.add(own.collect());
-        self.merge.finish()
+        (self.merge.finish(), self.ranks)
     }
 }

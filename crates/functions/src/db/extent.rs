@@ -125,12 +125,13 @@ impl Keys {
         }
     }
 
-    /// Begins to read.
+    /// Begins to read; a search with the ranks of the place that it is to go on from, if any.
     pub(super) fn begin(
         &self,
         tx: &mut Transaction,
         (table, index, order): (&str, &str, Order),
         projection: Projection<'_>,
+        place: Option<&[u8]>,
     ) -> Result<Walk> {
         let mut scan = |range: &KeyRange| -> Result<Scan> {
             let scan = tx.scan(table, index, range, order).map_err(transaction_error)?;
@@ -143,7 +144,7 @@ impl Keys {
                 let union = tx.union(table, index, stretches, order).map_err(transaction_error)?;
                 Walk::Union(union.select(projection), *equal)
             }
-            Keys::Search(searched) => Walk::Search(searched.begin(tx, (table, index), projection)?),
+            Keys::Search(searched) => Walk::Search(searched.begin(tx, (table, index), projection, place)?),
         })
     }
 }

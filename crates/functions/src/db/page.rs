@@ -77,7 +77,8 @@ impl Plan<'_> {
                         none => {
                             let after = start.as_ref().and_then(Position::key);
                             let until = end.as_ref().and_then(Position::key);
-                            none.insert(self.walk(tx, &keys)?.between(after, until))
+                            let walk = self.walk(tx, &keys, after.or(until))?;
+                            none.insert(walk.between(after, until))
                         }
                     };
                     let (mut full, mut failed) = (false, None);

@@ -55,13 +55,13 @@ impl<'a> Plan<'a> {
         self.fields.as_deref().map_or(Projection::Whole, Projection::Fields)
     }
 
-    pub(super) fn walk(&self, tx: &mut Transaction, keys: &Keys) -> Result<Walk> {
-        keys.begin(tx, (self.table, self.index, self.order), self.projection())
+    pub(super) fn walk(&self, tx: &mut Transaction, keys: &Keys, place: Option<&[u8]>) -> Result<Walk> {
+        keys.begin(tx, (self.table, self.index, self.order), self.projection(), place)
     }
 
     pub(super) async fn begin(mut self) -> Result<Cursor<'a>> {
         let keys = self.take_keys()?;
-        let walk = self.reader.call(|tx| self.walk(tx, &keys)).await?;
+        let walk = self.reader.call(|tx| self.walk(tx, &keys, None)).await?;
         Ok(Cursor { reader: self.reader, walk })
     }
 
@@ -107,7 +107,7 @@ impl<'a> Plan<'a> {
                 .call(|tx| {
                     let walk = match &mut walk {
                         Some(walk) => walk,
-                        none => none.insert(self.walk(tx, &keys)?),
+                        none => none.insert(self.walk(tx, &keys, None)?),
                     };
                     let mut failed = None;
                     let each = |document: &Document| {

@@ -31,6 +31,7 @@ impl Searched {
         tx: &mut Transaction,
         (table, index): (&str, &str),
         projection: Projection<'_>,
+        position: Option<&[u8]>,
     ) -> Result<Search> {
         let filters: Vec<(&str, Option<ValueRef<'_>>)> = self
             .filters
@@ -39,7 +40,7 @@ impl Searched {
             .collect();
         let request =
             SearchRequest { table, index, field: self.field.as_deref(), text: &self.text, filters: &filters };
-        Ok(tx.search(&request).map_err(transaction_error)?.select(projection))
+        Ok(tx.search_from(&request, position).map_err(transaction_error)?.select(projection))
     }
 
     pub(super) fn fingerprint(&self, table: &str, index: &str) -> Fingerprint {
@@ -129,7 +130,8 @@ impl<'a, T: Table, S: Shape<T>> SearchQuery<'a, T, S> {
     }
 
     /// A page of the rows. Its cursors are for this index, text and filters alone; any other gives the error
-    /// `InvalidCursor`. Pages are not split, and `maximum_rows_read` and `maximum_bytes_read` have no effect.
+    /// `InvalidCursor`. All pages rank by the statistics that the first began with, so none repeats or leaves out rows of
+    /// another when other documents come and go. Pages are not split, and `maximum_rows_read` and `maximum_bytes_read` have no effect.
     pub async fn paginate(self, options: PaginationOptions) -> Result<PaginationResult<S::Row>> {
         self.0.paginate(options).await
     }

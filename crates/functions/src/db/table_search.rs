@@ -114,7 +114,8 @@ impl<'a> TableSearchQuery<'a> {
     }
 
     /// A page of the documents. Its cursors are for this index, text and filters alone; any other gives the error
-    /// `InvalidCursor`. Pages are not split, and `maximum_rows_read` and `maximum_bytes_read` have no effect.
+    /// `InvalidCursor`. All pages rank by the statistics that the first began with, so none repeats or leaves out rows of
+    /// another when other documents come and go. Pages are not split, and `maximum_rows_read` and `maximum_bytes_read` have no effect.
     pub async fn paginate(self, options: PaginationOptions) -> Result<PaginationResult<Document>> {
         self.0.paginate(options).await
     }
