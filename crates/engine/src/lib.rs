@@ -46,7 +46,6 @@ mod residency;
 mod rows;
 mod scan;
 mod schema_change;
-#[allow(dead_code, reason = "what reads and writes search indexes is built upon this")]
 mod search;
 mod slot;
 mod snapshot;

@@ -19,6 +19,7 @@ pub(crate) enum Terms<'a> {
     /// This one.
     Exact(&'a str),
     /// Those that begin so.
+    #[cfg_attr(not(test), allow(dead_code, reason = "tests read whole indexes so"))]
     Prefix(&'a str),
     /// Those that begin so and go on.
     Longer(&'a str),
@@ -92,6 +93,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The same cursor, which fills [`Columns::filters`] as well.
+    #[cfg(test)]
     #[must_use]
     pub(crate) fn with_filters(mut self) -> Self {
         self.with_filters = true;
