@@ -93,7 +93,8 @@ impl Inner {
                 }
             }
         }
-        match self.residency_step() {
+        let loading = self.residency_step();
+        match &loading {
             Ok(true) => pause = pause.min(Duration::from_millis(1)),
             Ok(false) => {}
             Err(error) => tracing::error!(%error, "a table could not be loaded"),
@@ -103,7 +104,7 @@ impl Inner {
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "dropped indexes and tables could not be removed"),
         }
-        match self.counters_step() {
+        match self.counters_step(loading.is_ok_and(|loading| loading)) {
             Ok(true) => pause = pause.min(Duration::from_millis(1)),
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "counters could not be built"),
@@ -205,8 +206,9 @@ impl Engine {
         self.inner.sweep_hidden()?;
         let cleaning = self.inner.clean_dropped()?;
         let sweeping = self.inner.sweep_undo()?;
-        let counting = self.inner.counters_step()?;
-        Ok(self.inner.residency_step()? || cleaning || sweeping || counting)
+        let loading = self.inner.residency_step()?;
+        let counting = self.inner.counters_step(loading)?;
+        Ok(loading || cleaning || sweeping || counting)
     }
 
     /// Figures about the engine.
@@ -238,6 +240,7 @@ impl Engine {
             log_segments: log.segments,
             last_backup: Timestamp(inner.backup_ts.load(Ordering::Acquire)),
             holds: inner.holds.live(),
+            counters_building: inner.counters_building(),
             log_syncs: log.syncs,
             snapshots: inner.snapshots.live(),
         }

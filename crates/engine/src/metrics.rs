@@ -44,6 +44,8 @@ pub struct EngineMetrics {
     pub last_backup: Timestamp,
     /// Snapshots that are held for long reads.
     pub holds: u64,
+    /// Counters of indexes that do not know every row yet, and tables that are still being counted.
+    pub counters_building: u64,
     /// Syncs of the log since start.
     pub log_syncs: u64,
     /// Snapshots that are registered.

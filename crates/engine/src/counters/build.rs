@@ -28,20 +28,32 @@ const LEAVES: usize = 64;
 type ReadLeaf = (Vec<(Key, Row)>, Option<Key>);
 
 impl Inner {
-    /// Builds a part of some counters, or counts a part of a table; returns whether there is more to do.
-    pub(crate) fn counters_step(&self) -> Result<bool, TxError> {
+    /// Builds a part of some counters, or counts a part of a table; returns whether there is more to do. `loading`: tables are
+    /// on their way into memory.
+    pub(crate) fn counters_step(&self, loading: bool) -> Result<bool, TxError> {
         let floor = Timestamp(self.trim_floor.load(Ordering::Acquire));
         let catalog = self.newest_catalog();
         let mut worked = false;
         for table in catalog.tables() {
             table.store.counters.trim(floor);
-            if !worked && !is_coming(&table.store) {
+            if !(worked || loading && is_coming(&table.store)) {
                 for counter in table.store.counters.all() {
                     worked |= self.build_step(&table.name, &counter)?;
                 }
             }
         }
         Ok(self.count_step()? || worked)
+    }
+
+    /// Counters that do not know every row yet, and tables that are still being counted.
+    pub(crate) fn counters_building(&self) -> u64 {
+        let catalog = self.newest_catalog();
+        let building = |store: &TableStore| {
+            let counters = store.counters.all();
+            let unknown = counters.iter().filter(|counter| !counter.is_known()).count();
+            unknown as u64 + u64::from(store.counters.count.is_counting())
+        };
+        catalog.tables().map(|table| building(&table.store)).sum()
     }
 
     /// Reads some leaves of an index; returns whether there were any.
@@ -126,7 +138,7 @@ impl Inner {
     }
 }
 
-/// Whether a table is on its way into memory.
+/// Whether a table is on its way into memory, if any is.
 fn is_coming(store: &TableStore) -> bool {
     match store.residency() {
         Residency::Complete => false,

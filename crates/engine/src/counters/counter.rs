@@ -117,6 +117,11 @@ impl Counter {
         Arc::new(Self { spec, since, state: RwLock::new(state) })
     }
 
+    /// Whether every row is known.
+    pub(crate) fn is_known(&self) -> bool {
+        self.state.read().tree.is_known()
+    }
+
     /// Whether they can tell about a snapshot.
     pub(crate) fn reaches(&self, ts: Timestamp) -> bool {
         self.since <= ts

@@ -85,6 +85,11 @@ impl TableCount {
         Some(state.count - since)
     }
 
+    /// Whether not all documents are counted yet.
+    pub(crate) fn is_counting(&self) -> bool {
+        self.0.lock().next.is_some()
+    }
+
     /// Where counting goes on, if it is not done.
     fn next(&self) -> Option<Key> {
         self.0.lock().next.clone()
