@@ -108,6 +108,11 @@ async fn page(
 }
 
 #[query]
+async fn liked(ctx: &QueryCtx, pagination_opts: PaginationOptions) -> Result<PaginationResult<f64>> {
+    Ok(search!(ctx, "common", "eve").paginate(pagination_opts).await?.map(|row| row.likes))
+}
+
+#[query]
 async fn up_to(ctx: &QueryCtx, count: u32) -> Result<f64> {
     Ok(search!(ctx, "comm", "eve").take(count as usize).await?.len() as f64)
 }
@@ -207,8 +212,8 @@ async fn own(ctx: &MutationCtx) -> Result<()> {
 
 fn app() -> TestApp {
     let entries = Module::new("entries").with(functions![
-        add, add_many, like, rewrite, give, remove, found, best, selected, counted, marked, page, up_to,
-        ways, refused, own
+        add, add_many, like, rewrite, give, remove, found, best, selected, counted, marked, page, liked,
+        up_to, ways, refused, own
     ]);
     TestApp::new(App::new().schema(Schema::new().of::<Entry>()).module(entries)).unwrap()
 }
@@ -417,6 +422,31 @@ async fn live_pages_have_neither_gaps_nor_rows_in_common() {
         let all = app.query(found { text: "common".into(), user: "eve".into() }).await.unwrap();
         assert_eq!([one.page, two.page].concat(), all, "after {content}");
     }
+}
+
+#[tokio::test]
+async fn a_live_page_that_runs_again_alone_keeps_its_rows() {
+    let app = app();
+    let last =
+        app.mutation(add { user: "eve".into(), content: format!("common {}", "filler ".repeat(9)) }).await;
+    app.mutation(add_many { count: 11 }).await.unwrap();
+    app.settled().await;
+    let mut session = app.session();
+    session.subscribe(liked { pagination_opts: PaginationOptions::first(5) }).unwrap();
+    session.changed().await;
+    let first: PaginationResult<f64> = session.value(0).unwrap();
+    let rest = PaginationOptions::first(20).after(first.continue_cursor);
+    session.subscribe(liked { pagination_opts: rest }).unwrap();
+    session.changed().await;
+    // No page depends on these, and each changes what a rank is made of.
+    for content in ["of something else", "else"] {
+        app.mutation(add { user: "eve".into(), content: content.into() }).await.unwrap();
+    }
+    app.mutation(like { id: last.unwrap(), likes: 3.0 }).await.unwrap();
+    session.changed().await;
+    let (one, two): (PaginationResult<f64>, PaginationResult<f64>) =
+        (session.value(0).unwrap(), session.value(1).unwrap());
+    assert_eq!((one.page, two.page), (vec![0.0; 5], [&[0.0; 6][..], &[3.0]].concat()));
 }
 
 #[tokio::test]
