@@ -247,6 +247,12 @@ impl Transaction {
         Ok(Some(fields))
     }
 
+    /// The field whose text a search index searches; `None` if the table is not there.
+    pub fn search_field(&mut self, table: &str, index: &str) -> Result<Option<FieldPath>, TxError> {
+        let Some(table) = self.table_named(table) else { return Ok(None) };
+        Ok(Some(table.search(index)?.spec.search_field.clone()))
+    }
+
     /// Makes this transaction depend on the row under `k`, as a read would, for a caller who knows what is there.
     pub fn depend_on_system(&mut self, keyspace: Keyspace, k: &[u8]) {
         self.reads.add_point(keyspace, k);

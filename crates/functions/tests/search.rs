@@ -6,7 +6,7 @@ use hull_functions::{
     App, Error, Module, MutationCtx, Order, PaginationOptions, PaginationResult, QueryCtx, Result, TestApp,
     functions, highlight, mutation, query,
 };
-use hull_model::{Doc, Patch, Schema, Table};
+use hull_model::{Doc, Patch, Schema, Table, define_table, v};
 use hull_value::{Id, ValueRef};
 
 #[derive(Table, Clone, Debug, PartialEq)]
@@ -374,8 +374,17 @@ async fn pages_are_the_search_in_parts() {
         assert!(app.query(other).await.unwrap_err().message.contains("InvalidCursor"));
     }
     let until = PaginationOptions::first(1).until(&*cursor);
+    let options = PaginationOptions::first(4).after(&*cursor);
+    let behind = || page { pagination_opts: options.clone(), ..first("common", "eve") };
     let fixed = app.query(page { pagination_opts: until, ..first("common", "eve") }).await.unwrap();
     assert_eq!(fixed.page.len(), 4);
+
+    // The same name for an index of another field.
+    assert_eq!(app.query(behind()).await.unwrap().page.len(), 4);
+    let other = define_table("entries").document(v::any());
+    let other = other.search_index("search_content", "mood", ["user", "content"]);
+    app.runner().engine().apply_schema(&Schema::new().table(other), &mut |_| {}).unwrap();
+    assert!(app.query(behind()).await.unwrap_err().message.contains("InvalidCursor"));
 }
 
 #[tokio::test]

@@ -121,7 +121,7 @@ impl Keys {
                 let groups = (*groups as u64).to_be_bytes();
                 Fingerprint::of(table, index, fields, range, order, &[b"\0distinct", &groups])
             }
-            Keys::Search(searched) => searched.fingerprint(table, index),
+            Keys::Search(searched) => searched.fingerprint(table, index, fields),
         }
     }
 

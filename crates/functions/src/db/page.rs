@@ -51,9 +51,12 @@ impl Plan<'_> {
             .reader
             .call(|tx| {
                 let fields = match keys.is_search() {
-                    true => None,
-                    false => tx.index_fields(self.table, self.index).map_err(transaction_error)?,
+                    true => {
+                        tx.search_field(self.table, self.index).map(|field| field.map(|field| vec![field]))
+                    }
+                    false => tx.index_fields(self.table, self.index),
                 };
+                let fields = fields.map_err(transaction_error)?;
                 Ok((fields, tx.limits()))
             })
             .await?;

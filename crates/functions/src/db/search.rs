@@ -5,7 +5,7 @@
 
 use hull_engine::{BY_CREATION_TIME, Order, Projection, Search, SearchRequest, Transaction};
 use hull_model::{KeyRange, SearchIndex, SearchTerms, SearchText, Selection, Table};
-use hull_value::{Packed, ValueRef, write_sort_key};
+use hull_value::{FieldPath, Packed, ValueRef, write_sort_key};
 
 use super::extent::Extent;
 use super::query::{Documents, Query};
@@ -43,7 +43,7 @@ impl Searched {
         Ok(tx.search_from(&request, position).map_err(transaction_error)?.select(projection))
     }
 
-    pub(super) fn fingerprint(&self, table: &str, index: &str) -> Fingerprint {
+    pub(super) fn fingerprint(&self, table: &str, index: &str, fields: Option<&[FieldPath]>) -> Fingerprint {
         let values: Vec<Vec<u8>> = self
             .filters
             .iter()
@@ -57,7 +57,7 @@ impl Searched {
         for ((field, _), value) in self.filters.iter().zip(&values) {
             parts.extend([field.as_bytes(), value]);
         }
-        Fingerprint::of(table, index, None, &KeyRange::all(), Order::Asc, &parts)
+        Fingerprint::of(table, index, fields, &KeyRange::all(), Order::Asc, &parts)
     }
 }
 
