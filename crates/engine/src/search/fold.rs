@@ -69,9 +69,9 @@ const SPARE_KEYS: usize = 4;
 /// The keys up to which a batch is filled: few in tests, so that what happens between two batches does happen.
 const MOST_KEYS: usize = if cfg!(test) { 12 } else { MAX_BATCH_KEYS - SPARE_KEYS };
 /// The changes that are merged at once, and the postings of an open block that are closed with no wait for more: together
-/// they fit in a batch, whatever their filter values.
-const MERGE: usize = 1000;
-const MANY: usize = 2000;
+/// they fit in a batch, whatever their filter values. Few in tests, so that blocks are written in the middle of a merge.
+const MERGE: usize = if cfg!(test) { 40 } else { 1000 };
+const MANY: usize = if cfg!(test) { 80 } else { 2000 };
 /// A block that shrank below this is joined with the next one, if there is room for both.
 const SMALL_BYTES: usize = MAX_BLOCK_BYTES / 4;
 const JOINED_BYTES: usize = MAX_BLOCK_BYTES / 4 * 3;
@@ -130,8 +130,11 @@ impl Fold {
                         return Ok(Filled::Full);
                     }
                     open.merge(&mut self.changes, self.keyspace);
-                    if open.rows.len() > MANY && open.changed {
-                        self.closed = open.write_and_stay(self.keyspace);
+                    if open.rows.len() > MANY
+                        && open.changed
+                        && let Some(merged) = self.changes.merged()
+                    {
+                        self.closed = open.write_and_stay(merged, self.keyspace);
                     }
                 }
             }
@@ -257,13 +260,20 @@ impl Open {
         changes
     }
 
-    /// The same, after which nothing but the last of the blocks is open.
-    fn write_and_stay(&mut self, keyspace: Keyspace) -> Vec<Change> {
+    /// The same, after which the block that `merged`, the last change so far, belongs to is open, and those behind it, which
+    /// have old postings: a later change may belong to any of them.
+    fn write_and_stay(&mut self, merged: (&str, DocKey), keyspace: Keyspace) -> Vec<Change> {
         let blocks = self.rows.blocks();
-        let last = blocks.last().map_or(0, |(at, _)| *at);
+        let is_before =
+            |(at, _): &(usize, Vec<u8>)| self.rows.place(*at).is_some_and(|first| first <= merged);
+        let open = blocks.partition_point(is_before).saturating_sub(1);
+        let first = blocks.get(open).map_or(0, |(at, _)| *at);
         let changes = self.write(blocks, keyspace);
-        self.key = changes.iter().rfind(|(_, block)| block.is_some()).map(|(key, _)| key.clone());
-        self.rows = self.rows.tail(last);
+        let put = changes.iter().filter(|(_, block)| block.is_some()).map(|(key, _)| key.clone());
+        let mut keys = put.skip(open);
+        self.key = keys.next();
+        self.absorbed = keys.collect();
+        self.rows = self.rows.tail(first);
         (self.changed, self.in_batch) = (false, true);
         changes
     }
@@ -282,6 +292,11 @@ impl Changes {
         let nothing = Posting { frequency: 0, length: 0, creation_time: 0.0, filters: &self.zeros };
         self.rows.push(term, id, posting.unwrap_or(nothing));
         self.kept.push(posting.is_some());
+    }
+
+    /// The last change that was merged.
+    fn merged(&self) -> Option<(&str, DocKey)> {
+        self.rows.place(self.at.checked_sub(1)?)
     }
 
     /// The next change.
