@@ -183,6 +183,8 @@ impl Inner {
             if waits {
                 return Ok(false);
             }
+            // After a failed sync storage may show a removal that opening it again takes back.
+            self.reopen_failed()?;
             let keyspace = Keyspace(dropped);
             let (start, end) = (storage_key(keyspace, b""), storage_end(keyspace));
             let chunk = self.to_remove(&start, &end)?;

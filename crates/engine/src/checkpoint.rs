@@ -306,7 +306,7 @@ impl Inner {
     }
 
     /// Opens the store again after a failure. Batches may be gone, so nobody reads blocks meanwhile.
-    fn reopen_failed(&self) -> Result<(), StorageError> {
+    pub(crate) fn reopen_failed(&self) -> Result<(), StorageError> {
         if self.storage_failed.load(Ordering::Acquire) {
             let _blocks = self.blocks.write();
             self.storage.reopen()?;

@@ -304,6 +304,7 @@ fn whatever_happens_the_postings_are_those_of_the_documents() {
             engine.checkpoint().unwrap();
             while engine.maintain().unwrap() {}
         }
-        assert!(verify(&engine).is_clean(), "seed {seed}");
+        let report = verify(&engine);
+        assert!(report.is_clean(), "seed {seed}: {:?}, {} stray keys", report.findings, report.stray_keys);
     }
 }
